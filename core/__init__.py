@@ -1,0 +1,1 @@
+"""The product: rules, use cases and their tables. Knows nothing of Slack, HTTP or APScheduler."""
