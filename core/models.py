@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Role(StrEnum):
@@ -349,7 +350,7 @@ class Refresh:
     finished_at: datetime | None = None
     progress: Progress | None = None
     counts: Counts = field(default_factory=Counts)
-    checkpoint: Mapping[str, object] = field(default_factory=dict)
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
     attempts: int = 0
     failure: str | None = None
     approved_removals: int | None = None
@@ -442,6 +443,6 @@ class AuditEntry:
     actor_id: str
     surface: str
     action: str
-    object: str
-    before: Mapping[str, object] = field(default_factory=dict)
-    after: Mapping[str, object] = field(default_factory=dict)
+    subject: str  # what it was done to: `sync S-42`, `user U1`, `settings`
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
