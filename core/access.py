@@ -83,12 +83,10 @@ def require(actor: Actor, action: Action, *, owner_id: str | None = None) -> Non
     words = _WORDS.get(action, "do this")
     if TABLE[action][actor.role] == OWN:
         asks = RequestKind.PAUSE if action is Action.PAUSE else None
-        raise NotAllowed(
-            f"Only its owner or an administrator may {words}.", action=action, may_ask=asks.value if asks else None
-        )
+        raise NotAllowed(f"Only its owner or an administrator may {words}.", action=action, may_ask=asks.value if asks else None)
     can_ask = action is not Action.ASK_ROLE and may(actor, Action.ASK_ROLE) and actor.role is Role.VIEWER
     raise NotAllowed(
-        f"Your role is {actor.role.title}, which does not allow to {words}. An administrator can give you another role.",
+        f"Your role is {actor.role.label}, which does not allow to {words}. An administrator can give you another role.",
         action=action,
         may_ask=RequestKind.ROLE.value if can_ask else None,
     )

@@ -16,7 +16,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """As it is shown to people."""
         return _ROLE_TITLES[self]
 
@@ -35,14 +35,14 @@ _ROLE_TITLES = {
 
 
 class Channel(StrEnum):
-    """An ad platform. (A Slack channel is called a conversation everywhere.)"""
+    """An ad platform; a Slack channel is called a conversation everywhere."""
 
     GOOGLE = "google"
     LINKEDIN = "linkedin"
     META = "meta"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         """As it is shown to people."""
         return {"google": "Google", "linkedin": "LinkedIn", "meta": "Meta"}[self.value]
 
