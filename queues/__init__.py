@@ -1,0 +1,1 @@
+"""Implementations of the Jobs port: who executes refreshes, and how they are woken."""
