@@ -102,6 +102,21 @@ class Delivery:
             await socket.send(text)
             await socket.close()
 
+    def leave_after(self, app_id: str, under_way: list[asyncio.Task[None]]) -> None:
+        """Once these deliveries are done (or two seconds passed), tell the app's sockets that its link is disabled."""
+
+        async def leave() -> None:
+            if under_way:
+                await asyncio.wait(under_way, timeout=2)
+            await self.disconnect(app_id, "link_disabled")
+
+        self._keep(asyncio.get_running_loop().create_task(leave()))
+
+    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def drop_sockets(self) -> None:
         """Close every socket of every app without a word."""
         for line in self._lines.values():
@@ -125,10 +140,7 @@ class Delivery:
 
     def event(self, app: App, payload: JSON) -> asyncio.Task[None]:
         """Bring an event to the app, again if need be; the task ends with the first acknowledgement or the last try."""
-        task = asyncio.get_running_loop().create_task(self._event(app, payload))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._keep(asyncio.get_running_loop().create_task(self._event(app, payload)))
 
     async def _event(self, app: App, payload: JSON) -> None:
         reason = ""

@@ -8,7 +8,7 @@ from sandbox.slack.delivery import Delivery
 from sandbox.slack.faces import channel_type, conversation_face, person_face
 from sandbox.slack.state import JSON, App, Conversation
 from sandbox.slack.workspace import Workspace
-from sandbox.world import Person
+from sandbox.world import TEAM_ID, Person
 
 _MESSAGE_EVENTS = {"im": "message.im", "channel": "message.channels", "group": "message.groups"}
 _SCOPES = {
@@ -79,7 +79,7 @@ class Events:
             "user": user,
             "channel": channel.id,
             "channel_type": "C" if channel.kind == "public" else "G",
-            "team": payloads.TEAM_ID,
+            "team": TEAM_ID,
             "event_ts": self._space.ids.ts(),
         }
         if inviter:

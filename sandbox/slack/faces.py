@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from sandbox.slack.state import JSON, App, Conversation, File, Message
 from sandbox.slack.workspace import GENERAL, Workspace
-from sandbox.world import TEAM_ID, TEAM_NAME, Person
+from sandbox.world import TEAM_ID, Person
 
 ENTERPRISE_ID = "E01ACMEGRP"
 ENTERPRISE_NAME = "Acme Group"

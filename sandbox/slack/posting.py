@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox.slack.agenda import Agenda, Entry
 from sandbox.slack.contents import bot_body, checked, metadata
 from sandbox.slack.events import Events
 from sandbox.slack.refusal import Refused
@@ -16,6 +17,17 @@ class Posting:
     def __init__(self, *, space: Workspace, events: Events) -> None:
         """See the class."""
         self._space, self._events = space, events
+        self.agenda = Agenda(ids=space.ids)
+
+    def schedule(self, app: App, channel: Conversation, args: JSON, post_at: int) -> Entry:
+        """Have this message written at `post_at` (unix seconds); its content is checked now."""
+        checked(self._space, args)
+        return self.agenda.add(app.id, channel.id, args, post_at, self._due)
+
+    def _due(self, entry: Entry) -> None:
+        app, channel = self._space.apps[entry.app_id], self._space.channels[entry.channel]
+        if app.installed and not channel.archived:
+            self.post(app, channel, entry.args)
 
     def post(self, app: App, channel: Conversation, args: JSON, *, extra: JSON | None = None) -> Message:
         """A message that everybody in the conversation sees. `args` as `chat.postMessage` takes them, decoded."""

@@ -65,17 +65,17 @@ class Screens:
         if old is not None:
             view = self.change(old, body)
         else:
-            id = self._space.ids.new("V")
-            view = self._new(app, user, body, id, id, None)
+            view_id = self._space.ids.new("V")
+            view = self._new(app, user, body, view_id, view_id, None)
         view.published_at = self._space.ids.now()
         self._space.put_home(view)
         return view
 
     def put(self, app: App, user: str, body: JSON, *, below: View | None) -> View:
         """Lay a checked modal on a person's screen."""
-        id = self._space.ids.new("V")
-        view = self._new(app, user, body, id, below.root_id if below else id, below.id if below else None)
-        self._space.views[id] = view
+        view_id = self._space.ids.new("V")
+        view = self._new(app, user, body, view_id, below.root_id if below else view_id, below.id if below else None)
+        self._space.views[view_id] = view
         self._space.stack(user).append(view)
         self._space.feed.tell([user], "view")
         return view

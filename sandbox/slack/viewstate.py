@@ -139,6 +139,8 @@ def _one(kind: str, value: Any, known: Known, exists: Callable[[str], bool]) -> 
             return value or None
         case "datepicker" | "timepicker":
             return value
+        case _:
+            pass
     if kind.endswith(("users_select", "conversations_select", "channels_select", "file_input")):
         if not exists(value):
             raise Absent(f"{value} is not there")
@@ -173,6 +175,8 @@ def _text_complaint(element: JSON, held: str) -> str | None:
             return "Enter a valid URL."
         case "number_input":
             return _number_complaint(element, held)
+        case _:
+            pass
     return None
 
 

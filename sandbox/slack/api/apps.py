@@ -168,7 +168,7 @@ def blocks_validate(call: Call) -> JSON:
 
 
 def _code(message: str) -> str:
-    return message.split(":")[0].replace(" ", "_").lower()[:40]
+    return message.split(":", maxsplit=1)[0].replace(" ", "_").lower()[:40]
 
 
 METHODS = {

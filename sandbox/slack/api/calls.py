@@ -177,4 +177,5 @@ def _unreadable(name: str) -> Refused:
             return Refused("invalid_metadata_format")
         case "unfurls":
             return Refused("invalid_unfurls_format")
-    return invalid(f"must provide an object [json-pointer:/{name}]")
+        case _:
+            return invalid(f"must provide an object [json-pointer:/{name}]")

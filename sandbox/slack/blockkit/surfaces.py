@@ -67,13 +67,13 @@ def _repeated_ids(blocks: list[Any], pointer: str) -> list[Fault]:
         name = block.get("block_id")
         if name and name in seen:
             out.append(Fault(f'`block_id` "{name}" already exists', f"{where}/block_id"))
-        seen.add(name)
+        seen.add(name or "")
         actions: set[str] = set()
         for n, element in enumerate(elements_of(block)):
             action = element.get("action_id")
             if action and action in actions:
                 out.append(Fault(f'`action_id` "{action}" already exists', f"{where}/elements/{n}/action_id"))
-            actions.add(action)
+            actions.add(action or "")
     return out
 
 
