@@ -1,6 +1,7 @@
 """`python -m sandbox --port 0 --data DIR`: the stand-ins alone, without the product."""
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,9 +21,10 @@ def main() -> None:
     listener = listen(args.port)
     world = World(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", data=data.resolve())
     app = create(world, rate_limits=args.rate_limits)
-    print(f"ready {world.base_url}", flush=True)  # connections queue from listen() on
-    slack = app.state.slack.ours
-    print(f"SLACK_BOT_TOKEN={slack.bot_token}\nSLACK_APP_TOKEN={slack.app_token}", flush=True)
+    ours = app.state.slack.ours
+    sys.stdout.write(f"ready {world.base_url}\n")  # connections queue from listen() on
+    sys.stdout.write(f"SLACK_BOT_TOKEN={ours.bot_token}\nSLACK_APP_TOKEN={ours.app_token}\n")
+    sys.stdout.flush()
     server(app).run(sockets=[listener])
 
 

@@ -50,9 +50,7 @@ class Clicking:
         if surface.message is not None:
             message = surface.message
             payload["state"] = {"values": self.message_values(person, message)}
-            payload["response_url"] = self._space.reply_url(
-                surface.app, person.id, message.channel, "actions", message.ts
-            )
+            payload["response_url"] = self._space.reply_url(surface.app, person.id, message.channel, "actions", message.ts)
         elif surface.view is not None:
             surface.view.known = surface.view.values
         await self._delivery.ask(surface.app, "interactive", payload, accepts=False)
@@ -189,7 +187,7 @@ class Clicking:
         """`stale`: with the state as Slack's servers last knew it (bolt-js issue 1146), not as it is on screen."""
         if surface.view is not None:
             values = surface.view.known if stale else surface.view.values
-            return payloads.in_view(self._space, surface.app, person, kind, surface.view, values)
+            return payloads.in_view(self._space, person, kind, surface.view, values)
         if surface.message is None:
             raise Impossible(404, "nothing there")
         return payloads.in_message(self._space, surface.app, person, kind, surface.message)

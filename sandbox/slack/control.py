@@ -228,8 +228,13 @@ def details(slack: SlackStandIn, person: Person) -> JSON:
     seen = [{"id": c.id, "name": c.name, "kind": c.kind, "archived": c.archived, "ext_shared": c.ext_shared,
              "purpose": c.purpose, "members": c.members, "app_id": c.app_id} for c in space.seen_by(person.id)]  # fmt: skip
     homes = [v.app_id for (_, user), v in space.homes.items() if user == person.id]
-    return {"people": everybody, "apps": bots, "channels": seen, "homes": homes, "files": [
-        file_face(space, f) | {"url": file_url(slack, f)} for f in space.files.values() if f.uploaded and f.channels]}
+    return {
+        "people": everybody,
+        "apps": bots,
+        "channels": seen,
+        "homes": homes,
+        "files": [file_face(space, f) | {"url": file_url(slack, f)} for f in space.files.values() if f.uploaded and f.channels],
+    }
 
 
 # routes
@@ -261,10 +266,10 @@ def routes(slack: SlackStandIn) -> list[BaseRoute]:
 
         return endpoint
 
-    async def get_people(request: Request) -> Response:
+    async def get_people(_: Request) -> Response:
         return answer(people(slack))
 
-    async def get_channels(request: Request) -> Response:
+    async def get_channels(_: Request) -> Response:
         return answer(channels(slack))
 
     return [

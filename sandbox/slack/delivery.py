@@ -214,22 +214,13 @@ class Delivery:
                 answer = await self._client.post(
                     app.request_url or "", content=body, headers={"Content-Type": kind, **signed, **headers}
                 )
-        except TimeoutError:
-            return Ack(error="operation_timeout")
-        except httpx.TimeoutException:
+        except (TimeoutError, httpx.TimeoutException):
             return Ack(error="operation_timeout")
         except httpx.TooManyRedirects:
             return Ack(error="too_many_redirects")
         except httpx.TransportError:
             return Ack(error="connection_failed")
-        if not answer.is_success:
-            return Ack(error="http_error", no_retry=answer.headers.get("x-slack-no-retry") == "1")
-        if not answer.content.strip():
-            return Ack()
-        try:
-            return Ack(orjson.loads(answer.content))
-        except orjson.JSONDecodeError:
-            return Ack({"text": answer.text})
+        return _ack(answer)
 
     async def close(self) -> None:
         """Stop retrying, forget sockets, close connections."""
@@ -238,6 +229,18 @@ class Delivery:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+
+def _ack(answer: httpx.Response) -> Ack:
+    """What an app's HTTP answer means: JSON, or plain text, or nothing."""
+    if not answer.is_success:
+        return Ack(error="http_error", no_retry=answer.headers.get("x-slack-no-retry") == "1")
+    if not answer.content.strip():
+        return Ack()
+    try:
+        return Ack(orjson.loads(answer.content))
+    except orjson.JSONDecodeError:
+        return Ack({"text": answer.text})
 
 
 def signature_headers(secret: str, body: bytes, timestamp: int) -> dict[str, str]:

@@ -14,7 +14,8 @@ from sandbox.world import TEAM_NAME
 _CODE_SECONDS = 600
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{title}</title><style>
-body{{font:16px/1.5 system-ui,sans-serif;background:#f4ede4;color:#1d1c1d;margin:0;display:grid;place-items:center;min-height:100vh}}
+body{{font:16px/1.5 system-ui,sans-serif;background:#f4ede4;color:#1d1c1d;margin:0;min-height:100vh;
+display:grid;place-items:center}}
 main{{background:#fff;border-radius:12px;padding:32px;max-width:460px;margin:16px;box-shadow:0 4px 24px #0002}}
 h1{{font-size:22px;margin:0 0 12px}}li{{margin:2px 0}}ul{{max-height:240px;overflow:auto;padding-left:20px}}
 button{{font:inherit;font-weight:600;padding:8px 20px;border-radius:6px;border:1px solid #8888;cursor:pointer;background:#fff}}

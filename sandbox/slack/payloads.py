@@ -21,7 +21,7 @@ def actor(person: Person) -> JSON:
     return {"id": person.id, "username": person.handle, "name": person.handle, "team_id": TEAM_ID}
 
 
-def command(space: Workspace, app: App, person: Person, channel: Conversation, name: str, text: str) -> JSON:
+def command(space: Workspace, app: App, person: Person, channel: Conversation, *, name: str, text: str) -> JSON:
     """A slash command, field by field as the form has it."""
     payload: JSON = {
         "token": app.verification_token,
@@ -70,13 +70,13 @@ def view_face(space: Workspace, view: View, values: JSON) -> JSON:
     }
 
 
-def _interaction(space: Workspace, app: App, person: Person, kind: str) -> JSON:
+def _interaction(app: App, person: Person, kind: str) -> JSON:
     return {"type": kind, "user": actor(person), "api_app_id": app.id, "token": app.verification_token, **_install(app)}
 
 
-def in_view(space: Workspace, app: App, person: Person, kind: str, view: View, values: JSON) -> JSON:
+def in_view(space: Workspace, person: Person, kind: str, view: View, values: JSON) -> JSON:
     """The start of an interaction that happened in a view."""
-    return _interaction(space, app, person, kind) | {
+    return _interaction(space.apps[view.app_id], person, kind) | {
         "container": {"type": "view", "view_id": view.id},
         "view": view_face(space, view, values),
     }
@@ -94,7 +94,7 @@ def in_message(space: Workspace, app: App, person: Person, kind: str, message: M
     }
     if "thread_ts" in body:
         container["thread_ts"] = body["thread_ts"]
-    payload = _interaction(space, app, person, kind) | {"container": container, "channel": channel_name(channel)}
+    payload = _interaction(app, person, kind) | {"container": container, "channel": channel_name(channel)}
     if message.to is None:  # Slack does not keep what only one person was shown
         payload["message"] = body
     return payload
@@ -105,9 +105,9 @@ def channel_name(channel: Conversation) -> JSON:
     return {"id": channel.id, "name": "directmessage" if channel.kind == "im" else channel.name}
 
 
-def plain_interaction(space: Workspace, app: App, person: Person, kind: str, more: JSON) -> JSON:
+def plain_interaction(app: App, person: Person, kind: str, more: JSON) -> JSON:
     """An interaction outside of messages and views: shortcuts, submissions, closings."""
-    return _interaction(space, app, person, kind) | more
+    return _interaction(app, person, kind) | more
 
 
 def event(space: Workspace, app: App, inner: JSON, *, channel: Conversation | None = None) -> JSON:

@@ -29,9 +29,7 @@ def bad_blocks(faults: list[Fault]) -> Refused:
     if any("only_one_table_allowed" in text for text in texts):
         messages = ["[ERROR] only_one_table_allowed"]
         return Refused("invalid_attachments", response_metadata={"messages": messages})
-    return Refused(
-        "invalid_blocks", errors=texts, response_metadata={"messages": [f"[ERROR] {text}" for text in texts]}
-    )
+    return Refused("invalid_blocks", errors=texts, response_metadata={"messages": [f"[ERROR] {text}" for text in texts]})
 
 
 def bad_view(faults: list[Fault]) -> Refused:

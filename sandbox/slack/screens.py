@@ -66,7 +66,7 @@ class Screens:
             view = self.change(old, body)
         else:
             view_id = self._space.ids.new("V")
-            view = self._new(app, user, body, view_id, view_id, None)
+            view = self._new(app, user, body, view_id, None)
         view.published_at = self._space.ids.now()
         self._space.put_home(view)
         return view
@@ -74,7 +74,7 @@ class Screens:
     def put(self, app: App, user: str, body: JSON, *, below: View | None) -> View:
         """Lay a checked modal on a person's screen."""
         view_id = self._space.ids.new("V")
-        view = self._new(app, user, body, view_id, below.root_id if below else view_id, below.id if below else None)
+        view = self._new(app, user, body, view_id, below)
         self._space.views[view_id] = view
         self._space.stack(user).append(view)
         self._space.feed.tell([user], "view")
@@ -109,10 +109,11 @@ class Screens:
         found = (v for v in self._space.views.values() if v.app_id == app.id)
         return next((v for v in found if v.body.get("external_id") == external_id), None)
 
-    def _new(self, app: App, user: str, body: JSON, id: str, root: str, previous: str | None) -> View:
+    def _new(self, app: App, user: str, body: JSON, view_id: str, below: View | None) -> View:
         body = body | {"blocks": filled(body["blocks"], self._space.ids.block_id)}
         values = viewstate.carried({}, body["blocks"])
-        return View(id, app.id, user, body, values, values, self._hash(), root, previous)
+        root, previous = (below.root_id, below.id) if below else (view_id, None)
+        return View(view_id, app.id, user, body, values, values, self._hash(), root, previous)
 
     def _hash(self) -> str:
         return f"{int(self._space.ids.now())}.{self._space.ids.letters(8)}"

@@ -72,9 +72,7 @@ class SlackStandIn:
         self.replies = Replies(space=self.space, posting=self.posting)
         self.typing = Typing(space=self.space, delivery=self.delivery, events=self.events)
         self.clicking = Clicking(space=self.space, delivery=self.delivery)
-        self.submitting = Submitting(
-            space=self.space, delivery=self.delivery, screens=self.screens, clicking=self.clicking
-        )
+        self.submitting = Submitting(space=self.space, delivery=self.delivery, screens=self.screens, clicking=self.clicking)
         self.ours = self._our_app(scopes, shortcuts)
 
     def _our_app(self, scopes: Sequence[str] | None, shortcuts: Sequence[str] | None) -> App:
@@ -168,7 +166,7 @@ class SlackStandIn:
             if message is not None:
                 kind = "message_action"
                 more |= self._about(app, person, message)
-            payload = payloads.plain_interaction(self.space, app, person, kind, more)
+            payload = payloads.plain_interaction(app, person, kind, more)
             asked.append(asyncio.create_task(self.delivery.ask(app, "interactive", payload, accepts=False)))
         if asked:
             await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
@@ -229,5 +227,3 @@ class SlackStandIn:
         await self.delivery.drop_sockets()
         await self.delivery.close()
         await asyncio.to_thread(self._store.close)
-
-

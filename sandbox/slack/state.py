@@ -5,13 +5,23 @@ from typing import Any
 
 JSON = dict[str, Any]
 
-BOT_SCOPES = tuple(
-    ["app_mentions:read", "bookmarks:read", "bookmarks:write", "calls:read", "calls:write", "canvases:read", "canvases:write", "channels:history", "channels:join", "channels:manage", "channels:read", "chat:write", "chat:write.customize", "chat:write.public", "commands", "conversations.connect:read", "dnd:read", "emoji:read", "files:read", "files:write", "groups:history", "groups:read", "groups:write", "im:history", "im:read", "im:write", "incoming-webhook", "links.embed:write", "links:read", "links:write", "metadata.message:read", "mpim:history", "mpim:read", "mpim:write", "pins:read", "pins:write", "reactions:read", "reactions:write", "reminders:read", "reminders:write", "remote_files:read", "remote_files:share", "remote_files:write", "team:read", "usergroups:read", "usergroups:write", "users.profile:read", "users:read", "users:read.email", "users:write"]
-)
+BOT_SCOPES = (
+    "app_mentions:read", "bookmarks:read", "bookmarks:write", "calls:read", "calls:write", "canvases:read",
+    "canvases:write", "channels:history", "channels:join", "channels:manage", "channels:read", "chat:write",
+    "chat:write.customize", "chat:write.public", "commands", "conversations.connect:read", "dnd:read", "emoji:read",
+    "files:read", "files:write", "groups:history", "groups:read", "groups:write", "im:history", "im:read", "im:write",
+    "incoming-webhook", "links.embed:write", "links:read", "links:write", "metadata.message:read", "mpim:history",
+    "mpim:read", "mpim:write", "pins:read", "pins:write", "reactions:read", "reactions:write", "reminders:read",
+    "reminders:write", "remote_files:read", "remote_files:share", "remote_files:write", "team:read", "usergroups:read",
+    "usergroups:write", "users.profile:read", "users:read", "users:read.email", "users:write",
+)  # fmt: skip
 
-BOT_EVENTS = tuple(
-    ["app_home_opened", "app_mention", "message.channels", "message.groups", "message.im", "message.mpim", "link_shared", "team_join", "user_change", "member_joined_channel", "member_left_channel", "channel_archive", "channel_unarchive", "channel_rename", "channel_left", "channel_shared", "channel_unshared", "app_uninstalled", "tokens_revoked", "file_shared"]
-)
+BOT_EVENTS = (
+    "app_home_opened", "app_mention", "message.channels", "message.groups", "message.im", "message.mpim", "link_shared",
+    "team_join", "user_change", "member_joined_channel", "member_left_channel", "channel_archive", "channel_unarchive",
+    "channel_rename", "channel_left", "channel_shared", "channel_unshared", "app_uninstalled", "tokens_revoked",
+    "file_shared",
+)  # fmt: skip
 
 
 @dataclass
@@ -40,7 +50,7 @@ class App:
     installed: bool = True
     org_wide: bool = False
     installer: str = ""
-    token_state: str = "good"  # or token_revoked, token_expired, account_inactive: the error that its token answers
+    token_state: str = "good"  # noqa: S105 - or token_revoked, token_expired, account_inactive: the error that its token answers
     old_tokens: dict[str, str] = field(default_factory=dict)
     order: int = 0
 

@@ -37,8 +37,15 @@ _KEYS: dict[str, tuple[str, str, Any]] = {
     "timepicker": ("selected_time", "initial_time", None),
     "datetimepicker": ("selected_date_time", "initial_date_time", None),
 }
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_ANY = re.compile(r"(?s).*")
+_FORMS = {
+    "plain_text_input": (_ANY, ""),
+    "number_input": (_ANY, ""),
+    "email_text_input": (_ANY, ""),
+    "url_text_input": (_ANY, ""),
+    "datepicker": (re.compile(r"\d{4}-\d{2}-\d{2}"), "a date is YYYY-MM-DD"),
+    "timepicker": (re.compile(r"([01]\d|2[0-3]):[0-5]\d"), "a time is HH:mm"),
+}
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LINK = re.compile(r"https?://\S+|mailto:\S+")
 
@@ -119,28 +126,19 @@ def chosen(element: JSON, value: Any, known: Known, exists: Callable[[str], bool
 
 
 def _one(kind: str, value: Any, known: Known, exists: Callable[[str], bool]) -> Any:
-    if kind == "rich_text_input" and isinstance(value, dict):
-        return value
+    if kind == "rich_text_input":
+        return _rich(value)
     if kind == "datetimepicker":
         if not str(value).isdigit():
             raise Unreadable("a date and time is given in unix seconds")
         return int(value)
     if not isinstance(value, str):
         raise Unreadable(f"{kind} takes a string")
-    match kind:
-        case "datepicker" if not _DATE.fullmatch(value):
-            raise Unreadable("a date is YYYY-MM-DD")
-        case "timepicker" if not _TIME.fullmatch(value):
-            raise Unreadable("a time is HH:mm")
-        case "rich_text_input":
-            piece = {"type": "rich_text_section", "elements": [{"type": "text", "text": value}]}
-            return {"type": "rich_text", "elements": [piece]} if value else None
-        case "plain_text_input" | "number_input" | "email_text_input" | "url_text_input":
-            return value or None
-        case "datepicker" | "timepicker":
-            return value
-        case _:
-            pass
+    if kind in _FORMS:
+        pattern, wrong = _FORMS[kind]
+        if not pattern.fullmatch(value):
+            raise Unreadable(wrong)
+        return value or None
     if kind.endswith(("users_select", "conversations_select", "channels_select", "file_input")):
         if not exists(value):
             raise Absent(f"{value} is not there")
@@ -149,6 +147,16 @@ def _one(kind: str, value: Any, known: Known, exists: Callable[[str], bool]) -> 
     if option is None:
         raise Absent(f"no option has the value {value}")
     return option
+
+
+def _rich(value: Any) -> Any:
+    """A text as a rich text of one section; rich text as it is."""
+    if isinstance(value, str):
+        piece = {"type": "rich_text_section", "elements": [{"type": "text", "text": value}]}
+        return {"type": "rich_text", "elements": [piece]} if value else None
+    if not isinstance(value, dict):
+        raise Unreadable("rich_text_input takes a text or a rich text")
+    return value
 
 
 def complaint(element: JSON, value: JSON, *, optional: bool) -> str | None:

@@ -73,7 +73,7 @@ class WebApi:
             if wait is not None:
                 headers["Retry-After"] = str(wait)
                 raise Refused("ratelimited")
-            if method.scopes and method.token == "bot" and not set(method.scopes) & set(app.scopes):  # noqa: S105
+            if method.scopes and method.caller == "bot" and not set(method.scopes) & set(app.scopes):
                 raise missing_scope(method.scopes[:1], app)
         call = Call(self._tools, app or _nobody(), decoded(args), authorization)
         answer = method.run(call)
@@ -83,7 +83,7 @@ class WebApi:
         return result
 
     def _app(self, method: Method, args: JSON, authorization: str, request: Request) -> App | None:
-        if method.token == "none":  # noqa: S105
+        if method.caller == "none":
             return None
         token = authorization.removeprefix("Bearer ").strip() if authorization.startswith("Bearer ") else ""
         if not token and "json" not in request.headers.get("content-type", ""):
@@ -94,11 +94,11 @@ class WebApi:
             if token == app.bot_token:
                 if app.token_state != "good":  # noqa: S105
                     raise Refused(app.token_state)
-                if method.token == "app":  # noqa: S105
+                if method.caller == "app":
                     raise Refused("not_allowed_token_type")
                 return app
             if token == app.app_token:
-                if method.token != "app":  # noqa: S105
+                if method.caller != "app":
                     raise Refused("not_allowed_token_type")
                 return app
             if token in app.old_tokens:
@@ -123,7 +123,7 @@ async def _arguments(request: Request) -> tuple[JSON, str | None]:
             case "multipart/form-data":
                 form = await request.form(max_part_size=32 * 1024 * 1024)
                 return args | {name: value for name, value in form.items() if isinstance(value, str)}, None
-            case "":
+            case _ if not await request.body():
                 return args, None
             case _:
                 pass

@@ -85,12 +85,12 @@ class Workspace:
 
     def dm(self, user: str, app: App) -> Conversation:
         """This person's DM with this app; it exists from the start."""
-        id = self.dm_id(user, app)
-        if id not in self.channels:
-            channel = Conversation(id, "", "im", [user, app.bot_user_id], int(self.ids.now()), user, user=user)
+        dm_id = self.dm_id(user, app)
+        if dm_id not in self.channels:
+            channel = Conversation(dm_id, "", "im", [user, app.bot_user_id], int(self.ids.now()), user, user=user)
             channel.app_id = app.id
-            self.channels[id] = channel
-        return self.channels[id]
+            self.channels[dm_id] = channel
+        return self.channels[dm_id]
 
     def keep_channel(self, channel: Conversation) -> None:
         """Remember this channel as it is now (DMs need not be: they follow from people and apps)."""
@@ -140,11 +140,11 @@ class Workspace:
     def trigger(self, app: App, user: str, view_id: str | None = None) -> str:
         """A fresh `trigger_id` for this app to use within three seconds."""
         now = self.ids.now()
-        id = f"{self.ids.digits(13)}.{self.ids.digits(12)}.{self.ids.hex(32)}"
-        self.triggers[id] = Trigger(app.id, user, now + TRIGGER_SECONDS, view_id)
+        trigger_id = f"{self.ids.digits(13)}.{self.ids.digits(12)}.{self.ids.hex(32)}"
+        self.triggers[trigger_id] = Trigger(app.id, user, now + TRIGGER_SECONDS, view_id)
         if len(self.triggers) > 20_000:  # expired ones are kept a while, so that their error can be told
             self.triggers = dict(list(self.triggers.items())[-10_000:])
-        return id
+        return trigger_id
 
     def reply_url(self, app: App, user: str, channel: str, kind: str, ts: str | None = None) -> str:
         """A fresh `response_url`."""
@@ -221,13 +221,13 @@ class Workspace:
         everybody = [p.id for p in self.people]
         inside = [p.id for p in self.people if not p.guest]
         now = int(self.ids.now())
-        for id, name, members, purpose in (
+        for channel_id, name, members, purpose in (
             (GENERAL, "general", everybody, "Everything for everybody"),
             (ALERTS, "segsync-alerts", inside, "What needs somebody's attention"),
             (APPROVALS, "segsync-approvals", inside, "Requests for places and limits"),
         ):
-            channel = Conversation(id, name, "public", list(members), now, everybody[0], purpose=purpose)
-            self.channels[id] = channel
+            channel = Conversation(channel_id, name, "public", list(members), now, everybody[0], purpose=purpose)
+            self.channels[channel_id] = channel
             self.keep_channel(channel)
 
     def _load_messages(self) -> None:

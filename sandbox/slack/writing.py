@@ -51,7 +51,7 @@ class Typing:
         if channel.archived:
             raise Impossible(404, "is_archived")
         text = self._escaped(text.strip()) if app.should_escape else text.strip()
-        payload = payloads.command(self._space, app, person, channel, name, text)
+        payload = payloads.command(self._space, app, person, channel, name=name, text=text)
         began = time.perf_counter()
         ack = await self._delivery.ask(app, "slash_commands", payload, accepts=True)
         took = (time.perf_counter() - began) * 1000

@@ -66,7 +66,8 @@ async def remove(call: Call) -> None:
     revoked: JSON = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [app.bot_user_id]}}
     under_way = events.send("tokens_revoked", revoked, apps=[app])
     under_way += events.send("app_uninstalled", {"type": "app_uninstalled"}, apps=[app])
-    app.installed, app.token_state = False, "account_inactive"
+    app.installed = False
+    app.token_state = "account_inactive"  # noqa: S105
     call.space.keep_app(app)
     for channel in call.space.channels.values():
         if channel.kind != "im" and app.bot_user_id in channel.members:
@@ -105,7 +106,7 @@ def _client(call: Call) -> tuple[str, str]:
 
 def _installed(call: Call, app: App, grant: Grant) -> JSON:
     app.scopes, app.installer = grant.scopes, grant.user
-    if app.token_state != "good":
+    if app.token_state != "good":  # noqa: S105
         app.old_tokens[app.bot_token] = app.token_state
         app.bot_token = f"xoxb-{call.space.ids.digits(12)}-{call.space.ids.digits(13)}-{call.space.ids.letters(24)}"
     app.installed, app.token_state = True, "good"
@@ -172,14 +173,14 @@ def _code(message: str) -> str:
 
 
 METHODS = {
-    "api.test": Method(api_test, 4, token="none"),
-    "apps.connections.open": Method(connections_open, 3, token="app"),
+    "api.test": Method(api_test, 4, caller="none"),
+    "apps.connections.open": Method(connections_open, 3, caller="app"),
     "apps.uninstall": Method(uninstall, 3),
     "auth.revoke": Method(auth_revoke, 3),
     "auth.test": Method(auth_test, 5),
-    "blocks.validate": Method(blocks_validate, 3, token="none"),
+    "blocks.validate": Method(blocks_validate, 3, caller="none"),
     "bots.info": Method(bots_info, 3, ("users:read",)),
     "emoji.list": Method(lambda call: {"emoji": {}, "cache_ts": call.space.ids.ts()}, 2, ("emoji:read",)),
-    "oauth.v2.access": Method(oauth_access, 4, token="none"),
+    "oauth.v2.access": Method(oauth_access, 4, caller="none"),
     "team.info": Method(team_info, 3, ("team:read",)),
 }

@@ -45,12 +45,12 @@ class Grant:
 
 @dataclass(frozen=True)
 class Method:
-    """How a method is called. `scopes`: any one of them will do; `token`: bot, app, or none."""
+    """How a method is called. `scopes`: any one of them will do; `caller`: whose token, bot, app, or none."""
 
     run: Callable[["Call"], JSON | Awaitable[JSON]]
     tier: int = 3
     scopes: tuple[str, ...] = ()
-    token: str = "bot"  # noqa: S105 - the kind of token, not one
+    caller: str = "bot"
 
 
 @dataclass

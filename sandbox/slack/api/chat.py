@@ -19,9 +19,7 @@ def _writable(call: Call) -> Conversation:
     channel = call.conversation(open_dm=True)
     if channel.archived:
         raise Refused("is_archived")
-    if call.app.bot_user_id not in channel.members and (
-        channel.kind != "public" or "chat:write.public" not in call.app.scopes
-    ):
+    if call.app.bot_user_id not in channel.members and (channel.kind != "public" or "chat:write.public" not in call.app.scopes):
         raise Refused("not_in_channel")
     return channel
 

@@ -34,8 +34,8 @@ def complete(call: Call) -> JSON:
         file.title = str(item.get("title") or file.name)
         files.append(file)
     channels = [c for c in (call.maybe("channel_id"), *call.words("channels")) if c]
-    for id in channels:
-        channel = call.space.channels.get(id)
+    for wanted_id in channels:
+        channel = call.space.channels.get(wanted_id)
         if channel is None:
             raise Refused("channel_not_found")
         if channel.archived:
@@ -95,8 +95,8 @@ def delete(call: Call) -> JSON:
         raise Refused("cant_delete_file")
     del call.space.files[file.id]
     call.space.store.drop("file", file.id)
-    for id in file.channels:
-        for message in list(call.space.channels[id].messages.values()):
+    for shared_in in file.channels:
+        for message in list(call.space.channels[shared_in].messages.values()):
             if any(f["id"] == file.id for f in message.body.get("files", [])):
                 message.body["files"] = [{"id": file.id, "mode": "tombstone"}]
                 call.space.put_message(message)

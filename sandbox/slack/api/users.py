@@ -79,7 +79,7 @@ def presence(call: Call) -> JSON:
 
 _READS = ("channels:read", "groups:read", "im:read", "mpim:read")
 METHODS = {
-    "usergroups.list": Method(lambda call: {"usergroups": []}, 2, ("usergroups:read",)),
+    "usergroups.list": Method(lambda _: {"usergroups": []}, 2, ("usergroups:read",)),
     "users.conversations": Method(conversations, 3, _READS),
     "users.getPresence": Method(presence, 3, ("users:read",)),
     "users.info": Method(info, 4, ("users:read",)),

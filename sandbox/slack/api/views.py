@@ -38,9 +38,7 @@ def update(call: Call) -> JSON:
     view_id, external_id = call.maybe("view_id"), call.maybe("external_id")
     if view_id is None and external_id is None:
         raise invalid("missing required field: view_id")
-    view = call.tools.screens.update(
-        call.app, _view(call), view_id=view_id, external_id=external_id, hash=call.maybe("hash")
-    )
+    view = call.tools.screens.update(call.app, _view(call), view_id=view_id, external_id=external_id, hash=call.maybe("hash"))
     return _shown(call, view)
 
 

@@ -39,9 +39,7 @@ def mrkdwn(most: int) -> Shape:
 
 
 CONFIRM = Obj({"text": words(300)}, {"title": plain(100), "confirm": plain(30), "deny": plain(30), "style": STYLE})
-DISPATCH = Obj(
-    {"trigger_actions_on": Items(Str(words=("on_enter_pressed", "on_character_entered")), most=2, least=1)}
-)
+DISPATCH = Obj({"trigger_actions_on": Items(Str(words=("on_enter_pressed", "on_character_entered")), most=2, least=1)})
 OPTION = Obj({"text": plain(75), "value": Str(150, 1)}, {"description": plain(75), "url": URL})
 RICH_OPTION = Obj({"text": words(75), "value": Str(150, 1)}, {"description": words(75)})
 GROUP = Obj({"label": plain(75), "options": Items(OPTION, 100, 1)})
@@ -85,16 +83,18 @@ def _initial_is_an_option(element: Mapping[str, Any], pointer: str, out: list[Fa
     chosen = [("initial_option", element["initial_option"])] if "initial_option" in element else []
     chosen += [(f"initial_options/{n}", option) for n, option in enumerate(element.get("initial_options", []))]
     known = [(option["value"], option["text"]["text"]) for option in _options_of(element)]
-    for name, option in chosen:
-        if (option["value"], option["text"]["text"]) not in known:
-            out.append(Fault("initial option must match one of the options provided", f"{pointer}/{name}"))
+    out += [
+        Fault("initial option must match one of the options provided", f"{pointer}/{name}")
+        for name, option in chosen
+        if (option["value"], option["text"]["text"]) not in known
+    ]
 
 
 def _not_too_many_initial(element: Mapping[str, Any], pointer: str, out: list[Fault]) -> None:
     most = element.get("max_selected_items")
-    for name in ("initial_options", "initial_users", "initial_channels", "initial_conversations"):
-        if most is not None and len(element.get(name, [])) > most:
-            out.append(Fault(f"no more than {int(most)} items allowed", f"{pointer}/{name}"))
+    names = ("initial_options", "initial_users", "initial_channels", "initial_conversations")
+    over = [name for name in names if most is not None and len(element.get(name, [])) > most]
+    out += [Fault(f"no more than {most} items allowed", f"{pointer}/{name}") for name in over]
 
 
 def _ordered(low: str, high: str) -> Rule:

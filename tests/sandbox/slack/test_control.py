@@ -125,7 +125,10 @@ def test_the_screen_has_every_conversation_from_the_start(drive: Drive) -> None:
 
 
 def test_the_sandbox_ends_in_time_with_a_stream_and_a_socket_open(tmp_path: Any) -> None:
-    with running(tmp_path) as drive, bolt(drive, small_app):
-        with drive.http.stream("GET", "/page/events", params={"user": MIA}) as stream:
-            assert next(stream.iter_lines()) == 'data: {"what":"hello"}'
-            drive.server.should_exit = True
+    with (
+        running(tmp_path) as drive,
+        bolt(drive, small_app),
+        drive.http.stream("GET", "/page/events", params={"user": MIA}) as stream,
+    ):
+        assert next(stream.iter_lines()) == 'data: {"what":"hello"}'
+        drive.server.should_exit = True
