@@ -67,7 +67,8 @@ class Install:
 
     async def decide(self, request: Request) -> Response:
         """Back to the app, with a code or with `access_denied`."""
-        form = {k: v for k, v in (await request.form()).items() if isinstance(v, str)}
+        async with request.form() as sent:
+            form = {k: v for k, v in sent.items() if isinstance(v, str)}
         asked = self._asked(dict(request.query_params) | form)
         if isinstance(asked, str):
             return _oops(asked)

@@ -64,9 +64,9 @@ class Web:
         if file is None:
             return PlainTextResponse("file not found", 404)
         if request.headers.get("content-type", "").startswith("multipart/form-data"):
-            form = await request.form()
-            parts = [part for part in form.values() if not isinstance(part, str)]
-            data = await parts[0].read() if parts else b""
+            async with request.form() as form:
+                parts = [part for part in form.values() if not isinstance(part, str)]
+                data = await parts[0].read() if parts else b""
         else:
             data = await request.body()
         (self._slack.folder / file.id).write_bytes(data)

@@ -121,8 +121,8 @@ async def _arguments(request: Request) -> tuple[JSON, str | None]:
                 text = (await request.body()).decode()
                 return args | dict(parse_qsl(text, keep_blank_values=True)), None
             case "multipart/form-data":
-                form = await request.form(max_part_size=32 * 1024 * 1024)
-                return args | {name: value for name, value in form.items() if isinstance(value, str)}, None
+                async with request.form(max_part_size=32 * 1024 * 1024) as form:
+                    return args | {name: value for name, value in form.items() if isinstance(value, str)}, None
             case _ if not await request.body():
                 return args, None
             case _:

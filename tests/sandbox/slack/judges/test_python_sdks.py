@@ -82,7 +82,11 @@ class _Quiet(WSGIRequestHandler):
 def address() -> Iterator[Any]:
     """A WSGI server on a free port whose application is given later."""
     box: dict[str, Any] = {}
-    server = make_server("127.0.0.1", 0, lambda env, start: box["app"](env, start), handler_class=_Quiet)
+
+    def later(environ: Any, start: Any) -> Any:
+        return box["app"](environ, start)
+
+    server = make_server("127.0.0.1", 0, later, handler_class=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/slack/events", box
