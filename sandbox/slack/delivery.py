@@ -49,6 +49,7 @@ class _Line:
     sockets: list[Socket] = field(default_factory=list)
     turn: int = 0
     connected: asyncio.Event = field(default_factory=asyncio.Event)
+    ever: bool = False  # had a socket once: events wait for the next one
 
 
 class Delivery:
@@ -77,6 +78,7 @@ class Delivery:
         """Take this socket into the turn; answers how many there are now."""
         line = self.line(socket.app_id)
         line.sockets.append(socket)
+        line.ever = True
         line.connected.set()
         return len(line.sockets)
 
@@ -127,6 +129,10 @@ class Delivery:
     def reachable(self, app: App) -> bool:
         """Whether a payload has somewhere to go right now."""
         return bool(app.installed and (app.request_url or self.line(app.id).sockets))
+
+    def expects(self, app: App) -> bool:
+        """Whether events for the app are worth keeping: it is there, or was and may come back."""
+        return bool(app.installed and (app.request_url or self.line(app.id).ever))
 
     # payloads
 

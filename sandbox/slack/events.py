@@ -50,7 +50,7 @@ class Events:
         return [
             self._delivery.event(app, payloads.event(self._space, app, inner, channel=channel))
             for app in wanted
-            if self._delivery.reachable(app)
+            if self._delivery.expects(app)
         ]
 
     def inside(self, channel: Conversation) -> list[App]:

@@ -81,6 +81,8 @@ class SlackStandIn:
         app.scopes = list(scopes or BOT_SCOPES)
         app.shortcuts = list(shortcuts) if shortcuts is not None else None
         app.unfurl_domains = [urlsplit(self.space.world.base_url).hostname or "127.0.0.1"]
+        if app.token_state != "good" or not app.installed:  # noqa: S105 - a new start installs it anew
+            app_methods.renew_token(self.space, app)
         self.space.add_app(app)
         return app
 
@@ -143,7 +145,9 @@ class SlackStandIn:
             }
             if view is not None:
                 inner["view"] = payloads.view_face(self.space, view, view.values)
-            under_way += self.events.send("app_home_opened", inner, apps=[each])
+            sent = self.events.send("app_home_opened", inner, apps=[each])
+            if self.delivery.reachable(each):
+                under_way += sent
         if under_way:
             await asyncio.wait(under_way, timeout=3)
 
@@ -197,6 +201,8 @@ class SlackStandIn:
             for app in self.space.apps.values():
                 app.token_state = fault
                 self.space.keep_app(app)
+                if fault == "token_revoked":
+                    app_methods.tell_revoked(self.tools, app)
         elif fault == "account_disabled":
             for app in self.space.apps.values():
                 app.token_state = "account_inactive"  # noqa: S105 - Slack's error code

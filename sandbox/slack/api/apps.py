@@ -1,13 +1,15 @@
 """`auth.*`, `apps.*`, `oauth.*`, `api.test`, `team.info`, `bots.info`, `blocks.validate`, `emoji.list`."""
 
+import asyncio
 import base64
 import binascii
 
-from sandbox.slack.api.calls import Call, Grant, Method, invalid
+from sandbox.slack.api.calls import Call, Grant, Method, Tools, invalid
 from sandbox.slack.blockkit.surfaces import message_faults, view_faults
 from sandbox.slack.faces import ENTERPRISE_ID, ENTERPRISE_NAME, TEAM_DOMAIN
 from sandbox.slack.refusal import Refused
 from sandbox.slack.state import JSON, App
+from sandbox.slack.workspace import Workspace
 from sandbox.world import TEAM_ID, TEAM_NAME
 
 
@@ -40,8 +42,20 @@ def revoke(call: Call) -> None:
     """The bot token is no good from now on."""
     call.app.token_state = "token_revoked"  # noqa: S105 - Slack's error code
     call.space.keep_app(call.app)
-    inner: JSON = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [call.app.bot_user_id]}}
-    call.tools.events.send("tokens_revoked", inner, apps=[call.app])
+    tell_revoked(call.tools, call.app)
+
+
+def tell_revoked(tools: Tools, app: App) -> list[asyncio.Task[None]]:
+    """The app hears that its bot token is no good any more."""
+    inner: JSON = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [app.bot_user_id]}}
+    return tools.events.send("tokens_revoked", inner, apps=[app])
+
+
+def renew_token(space: Workspace, app: App) -> None:
+    """A fresh bot token for an app that is installed again; the old one keeps its error."""
+    app.old_tokens[app.bot_token] = app.token_state
+    app.bot_token = f"xoxb-{space.ids.digits(12)}-{space.ids.digits(13)}-{space.ids.letters(24)}"
+    app.installed, app.token_state = True, "good"
 
 
 def connections_open(call: Call) -> JSON:
@@ -63,8 +77,7 @@ async def uninstall(call: Call) -> JSON:
 async def remove(call: Call) -> None:
     """What an uninstall does, whoever asks for it."""
     app, events = call.app, call.tools.events
-    revoked: JSON = {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [app.bot_user_id]}}
-    under_way = events.send("tokens_revoked", revoked, apps=[app])
+    under_way = tell_revoked(call.tools, app)
     under_way += events.send("app_uninstalled", {"type": "app_uninstalled"}, apps=[app])
     app.installed = False
     app.token_state = "account_inactive"  # noqa: S105
@@ -107,9 +120,7 @@ def _client(call: Call) -> tuple[str, str]:
 def _installed(call: Call, app: App, grant: Grant) -> JSON:
     app.scopes, app.installer = grant.scopes, grant.user
     if app.token_state != "good":  # noqa: S105
-        app.old_tokens[app.bot_token] = app.token_state
-        app.bot_token = f"xoxb-{call.space.ids.digits(12)}-{call.space.ids.digits(13)}-{call.space.ids.letters(24)}"
-    app.installed, app.token_state = True, "good"
+        renew_token(call.space, app)
     call.space.keep_app(app)
     for person in call.space.people:
         call.space.dm(person.id, app)

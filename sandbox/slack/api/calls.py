@@ -114,6 +114,8 @@ class Call:
         space, app = self.space, self.app
         if open_dm and space.world.person(wanted):
             return space.dm(wanted, app)
+        if open_dm and space.app_of_bot(wanted):
+            raise Refused("cannot_dm_bot")
         found = space.channels.get(wanted)
         if found is None and not app.org_wide:
             found = next((c for c in space.channels.values() if c.name and wanted in (c.name, f"#{c.name}")), None)
@@ -122,6 +124,11 @@ class Call:
         if member and app.bot_user_id not in found.members:
             raise Refused("not_in_channel")
         return found
+
+    def one_team(self) -> None:
+        """An app that the whole organization installed has to say of which team it wants a list."""
+        if self.app.org_wide and not self.maybe("team_id"):
+            raise invalid("missing required field: team_id")
 
     def page(self, items: list[Any], *, default: int, most: int) -> tuple[list[Any], str]:
         """One page of `items` by `limit` and `cursor`, and the next cursor ("" at the end)."""

@@ -24,6 +24,7 @@ def info(call: Call) -> JSON:
 
 def all_conversations(call: Call) -> JSON:
     """The conversations that the app can see."""
+    call.one_team()
     kinds = call.words("types") or ["public_channel"]
     for kind in kinds:
         if kind not in ("public_channel", "private_channel", "im", "mpim"):

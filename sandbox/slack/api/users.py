@@ -30,6 +30,7 @@ def info(call: Call) -> JSON:
 
 def everybody(call: Call) -> JSON:
     """Everybody, bots and deactivated people too."""
+    call.one_team()
     space = call.space
     ids = [p.id for p in space.people] + [a.bot_user_id for a in space.apps.values()] + [SLACKBOT]
     chunk, cursor = call.page(ids, default=1000, most=1000)
@@ -53,6 +54,7 @@ def profile(call: Call) -> JSON:
 
 def conversations(call: Call) -> JSON:
     """The conversations that a person, or the bot, is in; a person's only as far as the app sees them too."""
+    call.one_team()
     user = call.maybe("user") or call.app.bot_user_id
     _face(call, user)
     kinds = call.words("types") or ["public_channel"]
