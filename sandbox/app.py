@@ -114,9 +114,11 @@ def create(
     scopes: Sequence[str] | None = None,
     shortcuts: Sequence[str] | None = None,
     platforms: dict[str, Any] | None = None,
+    alone: bool = False,
 ) -> Starlette:
-    """The whole sandbox. `product_url`: where the product's web server listens, reached through `/app`.
+    """The whole sandbox; Slack `alone`, without the other platforms, when told so.
 
+    `product_url` is where the product's web server listens, reached through `/app`.
     `rate_limits` switches Slack's real limits on; `scopes` and `shortcuts` are those of our app's manifest; `platforms` are
     further arguments of `sandbox.control.routes`.
     """
@@ -142,7 +144,7 @@ def create(
     app.router.routes += [
         *slack_control.routes(slack),
         *Web(slack=slack).routes(),
-        *_platform_routes(world, slack, platforms or {}),
+        *([] if alone else _platform_routes(world, slack, platforms or {})),
         Route("/app", proxy.serve, methods=_METHODS),
         Route("/app/{path:path}", proxy.serve, methods=_METHODS),
         *_page_routes(),

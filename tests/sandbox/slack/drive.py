@@ -1,8 +1,9 @@
 """Starts the stand-ins on a free port in this process, and drives them through their control interface."""
 
+import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Drive:
 
     def __init__(self, base: str, server: Server, slack: SlackStandIn, data: Path) -> None:
         self.base, self.server, self.slack, self.data = base, server, slack, data
+        self.loop: asyncio.AbstractEventLoop
         self.http = httpx.Client(base_url=base, timeout=20, trust_env=False)
 
     def post(self, row: str, **body: Any) -> Any:
@@ -68,6 +70,10 @@ class Drive:
         assert came, "did not come to be in time"
         return found[0]
 
+    def on_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Runs a coroutine of the stand-in on its own loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(5)
+
     def dm(self, user: str, bot: str = "U01SEGSYNC") -> str:
         found = self.http.get("/page/details", params={"user": user}).json()["apps"]
         return next(str(app["dm"]) for app in found if app["id"] == bot)
@@ -81,11 +87,13 @@ def running(data: Path, **options: Any) -> Iterator[Drive]:
     """A sandbox that serves until the end of the block."""
     listener = listen(0)
     base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = create(World(base_url=base, data=data), **options)
+    app = create(World(base_url=base, data=data), alone=True, **options)
     server = Server(app, handle_signals=False)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     drive = Drive(base, server, app.state.slack, data)
+    drive.http.get("/control/people")  # answers once the loop runs
+    drive.loop = app.state.loop
     try:
         yield drive
     finally:
@@ -106,5 +114,7 @@ def bolt(drive: Drive, prepare: Callable[[App], None], *, bot: str | None = None
     try:
         yield app
     finally:
+        handler.client.auto_reconnect_enabled = False
+        drive.on_loop(drive.slack.delivery.drop_sockets())  # the SDK's own close waits up to three seconds for a byte
         handler.close()
         pool.shutdown()
