@@ -13,6 +13,7 @@ SegsyncError                    what happened, and what to do; the class docstri
 │   └── NeedsReconnect, AccessLost, AccountDisabled, TermsNotAccepted, PermissionMissing, AudienceGone, Rejected,
 │       RemovalRefused, NotAllowlisted, VersionSunset, ConsentMissing
 ├── SourceError                 SourceUnavailable, QueryFailed, SegmentGone, ColumnsMissing, SegmentTorn
+├── LeaseLost                   inside a refresh: somebody else goes on
 └── ConfigError                 at start only
 """
 
@@ -216,6 +217,10 @@ class SegmentTorn(SourceError):
     """The segment changed while it was read; it will be read again."""
 
     code = "source_unreachable"
+
+
+class LeaseLost(SegsyncError):
+    """Another worker has taken over this refresh, or it was stopped: nothing more may be written or sent."""
 
 
 class ConfigError(SegsyncError):

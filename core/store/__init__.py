@@ -1,0 +1,24 @@
+"""Every query. One method is one transaction; a module per noun."""
+
+from core.store.connections import ConnectionStore
+from core.store.database import Database
+from core.store.organizations import OrganizationStore
+from core.store.outbox import OutboxStore
+from core.store.refreshes import RefreshStore
+from core.store.syncs import SyncStore
+
+
+class Store:
+    """The nouns over one database."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.organizations = OrganizationStore(self.database)
+        self.connections = ConnectionStore(self.database)
+        self.syncs = SyncStore(self.database)
+        self.refreshes = RefreshStore(self.database)
+        self.outbox = OutboxStore(self.database)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self.database.dispose()

@@ -1,0 +1,26 @@
+"""Brings a database to this version's tables with Alembic."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from core.store.database import Database
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def migrate(url: str) -> None:
+    """Runs what is missing; on SQLite the write-ahead log is switched on here, once, and not at every connection."""
+    database = Database(url)
+    try:
+        if database.is_sqlite:
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with database.write() as session:
+            config.attributes["connection"] = session.connection()
+            command.upgrade(config, "head")
+    finally:
+        database.dispose()

@@ -1,0 +1,102 @@
+"""Organizations, their users' roles, and the audit log's reading side."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from core.models import Actor, AuditEntry, Role
+from core.store import rows
+from core.store.database import Database
+from core.store.rows import note
+from core.tables import AuditRow, OrganizationRow, UserRow
+
+
+class OrganizationStore:
+    """One method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ensure(self, org_id: str, *, name: str, sync_limit: int, at: datetime) -> None:
+        """The organization exists, under the contract's limit of now."""
+        with self._database.write() as session:
+            row = session.get(OrganizationRow, org_id)
+            if row is None:
+                session.add(
+                    OrganizationRow(id=org_id, name=name, created_at=at, last_number=0, sync_limit=sync_limit, settings={})
+                )
+            else:
+                row.name, row.sync_limit = name or row.name, sync_limit
+
+    def get(self, org_id: str) -> dict[str, Any]:
+        """What is set for an organization."""
+        with self._database.read() as session:
+            row = session.get_one(OrganizationRow, org_id)
+            return {
+                "name": row.name,
+                "sync_limit": row.sync_limit,
+                "own_cap": row.own_cap,
+                "alert_conversation": row.alert_conversation,
+                "approval_conversation": row.approval_conversation,
+                **row.settings,
+            }
+
+    def ids(self) -> list[str]:
+        """All organizations."""
+        with self._database.read() as session:
+            return list(session.scalars(select(OrganizationRow.id).order_by(OrganizationRow.id)))
+
+    def set(self, actor: Actor, changes: Mapping[str, Any], at: datetime) -> None:
+        """Changes settings; own columns where there are such, else the free part."""
+        with self._database.write() as session:
+            row = session.get_one(OrganizationRow, actor.org_id, with_for_update=True)
+            columns = ("own_cap", "alert_conversation", "approval_conversation")
+            before = {k: getattr(row, k) if k in columns else row.settings.get(k) for k in changes}
+            for name, value in changes.items():
+                if name in columns:
+                    setattr(row, name, value)
+                else:
+                    row.settings = row.settings | {name: value}
+            note(session, actor, at, "settings", "settings", before=before, after=changes)
+
+    def role(self, org_id: str, user_id: str) -> Role:
+        """Whoever nobody gave a role is a viewer."""
+        with self._database.read() as session:
+            row = session.get(UserRow, (org_id, user_id))
+            return Role(row.role) if row else Role.VIEWER
+
+    def people(self, org_id: str) -> dict[str, Role]:
+        """Everybody with a role."""
+        with self._database.read() as session:
+            return {
+                r.id: Role(r.role) for r in session.scalars(select(UserRow).where(UserRow.org_id == org_id).order_by(UserRow.id))
+            }
+
+    def give_role(self, actor: Actor, user_id: str, role: Role, at: datetime) -> bool:
+        """Gives it; False when the organization would be left without a primary administrator."""
+        with self._database.write() as session:
+            session.get_one(OrganizationRow, actor.org_id, with_for_update=True)
+            row = session.get(UserRow, (actor.org_id, user_id))
+            old = Role(row.role) if row else Role.VIEWER
+            if old is Role.PRIMARY_ADMIN and role is not old:
+                primary = (UserRow.org_id == actor.org_id, UserRow.role == Role.PRIMARY_ADMIN.value)
+                if (session.scalar(select(func.count()).select_from(UserRow).where(*primary)) or 0) < 2:
+                    return False
+            if row is None:
+                session.add(UserRow(org_id=actor.org_id, id=user_id, role=role.value, settings={}))
+            else:
+                row.role = role.value
+            note(session, actor, at, "role", f"user {user_id}", before={"role": old.value}, after={"role": role.value})
+            return True
+
+    def audit(self, org_id: str, *, words: str = "", limit: int = 50) -> list[AuditEntry]:
+        """The newest entries whose action, subject or actor holds these words."""
+        with self._database.read() as session:
+            query = select(AuditRow).where(AuditRow.org_id == org_id)
+            for word in words.split():
+                query = query.where(
+                    AuditRow.action.contains(word) | AuditRow.subject.contains(word) | AuditRow.actor_id.contains(word)
+                )
+            return [rows.audit_entry(r) for r in session.scalars(query.order_by(AuditRow.id.desc()).limit(limit))]

@@ -1,0 +1,252 @@
+"""Refreshes: enqueued once a sync, claimed by lease, written back under a fence."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, aliased
+
+from core.errors import LeaseLost
+from core.models import Counts, Progress, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
+from core.store import rows
+from core.store.alarms import raise_alert, resolve_sync
+from core.store.database import Database
+from core.store.rows import tell
+from core.tables import OrganizationRow, RefreshRow, SyncRow
+
+OPEN = ("queued", "running", "settling", "held")
+
+
+def open_run(
+    session: Session, sync: SyncRow, kind: RefreshKind, *, refresh_id: str, at: datetime, requested_by: str | None = None
+) -> RefreshRow:
+    """The sync's open refresh, or a new one, in the caller's transaction."""
+    found = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync.id, RefreshRow.state.in_(OPEN))).first()
+    if found is not None:
+        if found.state == RefreshState.QUEUED:
+            found.not_before = min(found.not_before, at)
+        found.requested_by = found.requested_by or requested_by
+        return found
+    if sync.refreshed_at is None or sync.status == SyncStatus.FAILED:
+        sync.status = SyncStatus.SYNCING.value if sync.refreshed_at is None and sync.status != SyncStatus.FAILED else sync.status
+    run = RefreshRow(
+        id=refresh_id,
+        org_id=sync.org_id,
+        sync_id=sync.id,
+        kind=kind.value,
+        state=RefreshState.QUEUED.value,
+        fence=0,
+        not_before=at,
+        created_at=at,
+        requested_by=requested_by,
+        attempts=0,
+        counts={},
+        checkpoint={},
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def close_open(session: Session, sync_id: str, at: datetime) -> None:
+    """The sync is paused or deleted: its open refresh ends; a worker that has it finds its fence stale."""
+    session.execute(
+        update(RefreshRow)
+        .where(RefreshRow.sync_id == sync_id, RefreshRow.state.in_(OPEN))
+        .values(state=RefreshState.CANCELLED.value, finished_at=at, fence=RefreshRow.fence + 1, lease_until=None)
+    )
+
+
+class RefreshStore:
+    """The refreshes of all organizations. Methods with a fence raise LeaseLost when the refresh is no longer the caller's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def enqueue_due(self, now: datetime, *, new_ids: list[str]) -> int:
+        """Enqueues syncs whose time has come, at most as many as there are ids; missed times count once."""
+        with self._database.write() as session:
+            has_open = select(RefreshRow.id).where(RefreshRow.sync_id == SyncRow.id, RefreshRow.state.in_(OPEN)).exists()
+            due = session.scalars(
+                select(SyncRow)
+                .where(
+                    SyncRow.status.in_(("syncing", "synced", "failed")),
+                    SyncRow.next_due_at <= now,
+                    SyncRow.deleted_at.is_(None),
+                    ~has_open,
+                )
+                .order_by(SyncRow.next_due_at)
+                .limit(len(new_ids))
+                .with_for_update(skip_locked=True)
+            ).all()
+            for row, refresh_id in zip(due, new_ids, strict=False):
+                try:
+                    with session.begin_nested():
+                        open_run(session, row, RefreshKind.ROUTINE, refresh_id=refresh_id, at=now)
+                except IntegrityError:  # another clock was faster
+                    continue
+            return len(due)
+
+    def claim(self, now: datetime, lease: timedelta, per_org: int = 4) -> Refresh | None:
+        """The next refresh in fairness, with a new fence; None when there is nothing to do."""
+        busy = aliased(RefreshRow)
+        running = (
+            select(func.count())
+            .select_from(busy)
+            .where(busy.org_id == RefreshRow.org_id, busy.state == "running", busy.lease_until >= now)
+            .scalar_subquery()
+        )
+        ready = or_(
+            and_(RefreshRow.state.in_(("queued", "settling")), RefreshRow.not_before <= now),
+            and_(RefreshRow.state == "running", RefreshRow.lease_until < now),
+        )
+        with self._database.write() as session:
+            row = session.scalars(
+                select(RefreshRow)
+                .where(ready, running < per_org)
+                .order_by(running, RefreshRow.requested_by.is_(None), RefreshRow.not_before, RefreshRow.id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            ).first()
+            if row is None:
+                return None
+            row.state, row.lease_until = RefreshState.RUNNING.value, now + lease
+            row.fence += 1
+            row.attempts += 1
+            row.started_at = row.started_at or now
+            return rows.refresh(row)
+
+    def renew(self, refresh_id: str, fence: int, until: datetime) -> None:
+        """Keeps the lease."""
+        with self._database.write() as session:
+            self._mine(session, refresh_id, fence).lease_until = until
+
+    def progress(self, refresh_id: str, fence: int, progress: Progress, counts: Counts, now: datetime) -> None:
+        """What people see of a running refresh."""
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            row.progress, row.counts = rows.plain_progress(progress), asdict(counts)
+            sync = session.get_one(SyncRow, row.sync_id)
+            for user_id in self._watchers(row, sync):
+                tell(session, org_id=row.org_id, topic="progress", subject_id=row.sync_id, target=f"dm:{user_id}", at=now)
+
+    def checkpoint(self, refresh_id: str, fence: int, data: Mapping[str, Any]) -> None:
+        """What the next worker must know to go on."""
+        with self._database.write() as session:
+            self._mine(session, refresh_id, fence).checkpoint = dict(data)
+
+    def set_audience(self, refresh_id: str, fence: int, audience_id: str) -> None:
+        """The audience exists on the channel."""
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            session.get_one(SyncRow, row.sync_id).audience_id = audience_id
+
+    def settle(self, refresh_id: str, fence: int, not_before: datetime, data: Mapping[str, Any]) -> None:
+        """Waits for the platform without a worker."""
+        self._release(refresh_id, fence, RefreshState.SETTLING, not_before, data)
+
+    def postpone(self, refresh_id: str, fence: int, not_before: datetime, data: Mapping[str, Any] | None = None) -> None:
+        """Back into the queue: transient trouble, or this worker stops."""
+        self._release(refresh_id, fence, RefreshState.QUEUED, not_before, data)
+
+    def finish(
+        self, refresh_id: str, fence: int, counts: Counts, *, matched: int | None, next_due_at: datetime | None, now: datetime
+    ) -> None:
+        """Succeeded: sizes, state, the end of the sync's alerts and the words to people, all at once."""
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            sync = session.get_one(SyncRow, row.sync_id)
+            row.state, row.finished_at, row.lease_until = RefreshState.SUCCEEDED.value, now, None
+            row.counts, row.checkpoint, row.failure = asdict(counts), {}, None
+            sync.status, sync.refreshed_at, sync.failure, sync.next_due_at = SyncStatus.SYNCED.value, now, None, next_due_at
+            sync.members, sync.matchable, sync.delivered = counts.members, counts.matchable, counts.delivered
+            sync.matched = sync.matched if matched is None else matched
+            resolve_sync(session, row.org_id, sync.id, now)
+            for user_id in self._watchers(row, sync):
+                tell(session, org_id=row.org_id, topic="progress", subject_id=sync.id, target=f"dm:{user_id}", at=now)
+
+    def fail(
+        self, refresh_id: str, fence: int, code: str, detail: Mapping[str, str], *, next_due_at: datetime | None, now: datetime
+    ) -> None:
+        """Failed: the sync's state, an alert by its cause, the words to people, all at once."""
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            sync = session.get_one(SyncRow, row.sync_id)
+            row.state, row.finished_at, row.lease_until = RefreshState.FAILED.value, now, None
+            row.failure = code
+            sync.status, sync.failure, sync.next_due_at = SyncStatus.FAILED.value, code, next_due_at
+            raise_alert(session, sync, code, detail, now)
+            for user_id in self._watchers(row, sync):
+                tell(session, org_id=row.org_id, topic="progress", subject_id=sync.id, target=f"dm:{user_id}", at=now)
+
+    def hold(self, refresh_id: str, fence: int, counts: Counts, code: str, *, now: datetime) -> None:
+        """The guard stopped it: nothing is sent until somebody decides."""
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            sync = session.get_one(SyncRow, row.sync_id)
+            row.state, row.lease_until, row.counts = RefreshState.HELD.value, None, asdict(counts)
+            detail = {"removals": str(counts.removed), "delivered": str(counts.delivered), "refresh": row.id}
+            raise_alert(session, sync, code, detail, now)
+
+    def decide(self, refresh_id: str, *, apply: bool, at: datetime) -> Refresh | None:
+        """Somebody decided about a held refresh: it goes on with what was approved, or ends; None when it is not held any more."""
+        with self._database.write() as session:
+            row = session.get(RefreshRow, refresh_id, with_for_update=True)
+            if row is None or row.state != RefreshState.HELD:
+                return None
+            if apply:
+                row.state, row.not_before, row.approved_removals = RefreshState.QUEUED.value, at, row.counts.get("removed", 0)
+            else:
+                row.state, row.finished_at = RefreshState.CANCELLED.value, at
+            resolve_sync(session, row.org_id, row.sync_id, at)
+            return rows.refresh(row)
+
+    def get(self, refresh_id: str) -> Refresh:
+        """One refresh."""
+        with self._database.read() as session:
+            return rows.refresh(session.get_one(RefreshRow, refresh_id))
+
+    def sync(self, refresh_id: str) -> Sync:
+        """The sync of a refresh, as it is now."""
+        with self._database.read() as session:
+            return rows.sync(session.get_one(SyncRow, session.get_one(RefreshRow, refresh_id).sync_id))
+
+    def last(self, sync_id: str, n: int = 10) -> list[Refresh]:
+        """The last refreshes of a sync, newest first."""
+        with self._database.read() as session:
+            found = session.scalars(
+                select(RefreshRow)
+                .where(RefreshRow.sync_id == sync_id)
+                .order_by(RefreshRow.created_at.desc(), RefreshRow.id)
+                .limit(n)
+            )
+            return [rows.refresh(r) for r in found]
+
+    def guard_share(self, sync: Sync) -> float | None:
+        """The share of removals that this sync, else its organization, allows; None: nobody set one."""
+        with self._database.read() as session:
+            own = session.get_one(OrganizationRow, sync.org_id).settings.get("guard_share")
+            return sync.guard_share if sync.guard_share is not None else own
+
+    def _mine(self, session: Session, refresh_id: str, fence: int) -> RefreshRow:
+        row = session.get(RefreshRow, refresh_id, with_for_update=True)
+        if row is None or row.fence != fence or row.state != RefreshState.RUNNING:
+            raise LeaseLost
+        return row
+
+    def _release(
+        self, refresh_id: str, fence: int, state: RefreshState, not_before: datetime, data: Mapping[str, Any] | None
+    ) -> None:
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            row.state, row.not_before, row.lease_until = state.value, not_before, None
+            if data is not None:
+                row.checkpoint = dict(data)
+
+    @staticmethod
+    def _watchers(row: RefreshRow, sync: SyncRow) -> list[str]:
+        """Who sees this refresh live: who asked for it; of a routine one the owner, whose message is brought up to date."""
+        return [row.requested_by or sync.owner_id]

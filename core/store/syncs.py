@@ -1,0 +1,280 @@
+"""Syncs: created under the limit, listed, paused, resumed. One method is one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from core.errors import Conflict, LimitReached, NotFound
+from core.models import Actor, Channel, RefreshKind, Sync, SyncStatus
+from core.store import rows
+from core.store.alarms import resolve_sync
+from core.store.database import Database
+from core.store.refreshes import close_open, open_run
+from core.store.rows import note, tell
+from core.tables import OrganizationRow, SyncRow
+
+ACTIVE = ("syncing", "synced", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class SyncFilter:
+    """Which syncs of an organization; None: any. `words` searches names."""
+
+    status: SyncStatus | None = None
+    channel: Channel | None = None
+    account: str | None = None
+    owner_id: str | None = None
+    segment: str | None = None
+    with_alert: bool = False
+    words: str = ""
+
+
+class SyncStore:
+    """The syncs of all organizations."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, actor: Actor, new: Sync, *, sealed_ledger_key: bytes, refresh_id: str, at: datetime) -> Sync:
+        """Gives it the next short id and enqueues its first refresh.
+
+        Raises Conflict(current=the other sync) for the same segment and ad account, LimitReached when no place is left: the
+        organization's row is locked first, so that of two people exactly one gets the last place.
+        """
+        with self._database.write() as session:
+            organization = _lock(session, actor.org_id)
+            twin = session.scalars(
+                select(SyncRow).where(
+                    SyncRow.org_id == actor.org_id,
+                    SyncRow.segment_source == new.segment_source,
+                    SyncRow.segment_id == new.segment_id,
+                    SyncRow.channel == new.channel.value,
+                    SyncRow.account_id == new.account_id,
+                    SyncRow.deleted_at.is_(None),
+                )
+            ).first()
+            if twin is not None:
+                raise Conflict(f"This segment is already kept up on this ad account by S-{twin.number}.", current=rows.sync(twin))
+            _require_place(session, organization)
+            organization.last_number += 1
+            row = _row(replace(new, number=organization.last_number), sealed_ledger_key)
+            session.add(row)
+            session.flush()
+            open_run(session, row, RefreshKind.FIRST, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            note(session, actor, at, "create", f"sync S-{row.number}", after=_facts(row))
+            tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)
+            return rows.sync(row)
+
+    def get(self, org_id: str, sync_id: str) -> Sync:
+        """By id or by short id (`S-42`, `42`). Raises NotFound."""
+        with self._database.read() as session:
+            return rows.sync(_find(session, org_id, sync_id))
+
+    def ledger_key(self, sync_id: str) -> bytes:
+        """The sealed key of a sync's ledger."""
+        with self._database.read() as session:
+            return session.scalars(select(SyncRow.sealed_ledger_key).where(SyncRow.id == sync_id)).one()
+
+    def search(self, org_id: str, wanted: SyncFilter, *, offset: int = 0, limit: int = 10) -> tuple[list[Sync], int]:
+        """Some syncs, newest first, and how many there are in all."""
+        where = _where(org_id, wanted)
+        with self._database.read() as session:
+            total = session.scalar(select(func.count()).select_from(SyncRow).where(*where)) or 0
+            found = session.scalars(select(SyncRow).where(*where).order_by(SyncRow.number.desc()).offset(offset).limit(limit))
+            return [rows.sync(r) for r in found], total
+
+    def usage(self, org_id: str) -> tuple[int, int]:
+        """Active syncs, and how many there may be."""
+        with self._database.read() as session:
+            organization = session.get_one(OrganizationRow, org_id)
+            return _used(session, org_id), _limit(organization)
+
+    def stalest(self, org_id: str, limit: int = 5) -> list[Sync]:
+        """The active syncs that were refreshed the longest ago."""
+        with self._database.read() as session:
+            found = session.scalars(
+                select(SyncRow)
+                .where(SyncRow.org_id == org_id, SyncRow.status.in_(ACTIVE), SyncRow.deleted_at.is_(None))
+                .order_by(func.coalesce(SyncRow.refreshed_at, SyncRow.created_at), SyncRow.number)
+                .limit(limit)
+            )
+            return [rows.sync(r) for r in found]
+
+    def counts(self, org_id: str) -> list[tuple[Channel, SyncStatus, int]]:
+        """How many syncs by channel and status."""
+        with self._database.read() as session:
+            found = session.execute(
+                select(SyncRow.channel, SyncRow.status, func.count())
+                .where(SyncRow.org_id == org_id, SyncRow.deleted_at.is_(None))
+                .group_by(SyncRow.channel, SyncRow.status)
+            )
+            return [(Channel(c), SyncStatus(s), int(n)) for c, s, n in found]
+
+    def pause(self, actor: Actor, sync_id: str, *, version: int | None, at: datetime) -> Sync:
+        """Inactive at once; an open refresh stops before its next batch. Raises Conflict on a stale version."""
+        with self._database.write() as session:
+            row = _find(session, actor.org_id, sync_id, lock=True)
+            if version is not None and version != row.version:
+                raise Conflict("Somebody changed this sync in the meantime.", current=rows.sync(row))
+            if row.status == SyncStatus.INACTIVE:
+                return rows.sync(row)
+            before = row.status
+            row.status, row.paused_at, row.next_due_at, row.failure = SyncStatus.INACTIVE.value, at, None, None
+            row.version += 1
+            close_open(session, row.id, at)
+            resolve_sync(session, row.org_id, row.id, at)
+            note(session, actor, at, "pause", f"sync S-{row.number}", before={"status": before}, after={"status": row.status})
+            self._tell_owner(session, row, actor, "paused", at)
+            return rows.sync(row)
+
+    def resume(self, actor: Actor, sync_id: str, *, run_as: str, login_id: str | None, refresh_id: str, at: datetime) -> Sync:
+        """Active again, with the actor's own connection; the owner stays. Raises LimitReached."""
+        with self._database.write() as session:
+            organization = _lock(session, actor.org_id)
+            row = _find(session, actor.org_id, sync_id, lock=True)
+            if row.status != SyncStatus.INACTIVE:
+                raise Conflict(f"S-{row.number} is active already.", current=rows.sync(row))
+            _require_place(session, organization)
+            before = {"status": row.status, "run_as": row.run_as}
+            row.status, row.run_as, row.login_id, row.paused_at = SyncStatus.SYNCING.value, run_as, login_id, None
+            row.version += 1
+            open_run(session, row, RefreshKind.REQUESTED, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            after = {"status": row.status, "run_as": row.run_as}
+            note(session, actor, at, "resume", f"sync S-{row.number}", before=before, after=after)
+            tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)
+            self._tell_owner(session, row, actor, "resumed", at)
+            return rows.sync(row)
+
+    def take_over(self, actor: Actor, sync_id: str, *, run_as: str, login_id: str | None, refresh_id: str, at: datetime) -> Sync:
+        """The actor's connection becomes the one that an active sync runs as."""
+        with self._database.write() as session:
+            row = _find(session, actor.org_id, sync_id, lock=True)
+            before = {"run_as": row.run_as}
+            row.run_as, row.login_id = run_as, login_id
+            row.version += 1
+            open_run(session, row, RefreshKind.REQUESTED, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            note(session, actor, at, "take_over", f"sync S-{row.number}", before=before, after={"run_as": run_as})
+            self._tell_owner(session, row, actor, "taken over", at)
+            return rows.sync(row)
+
+    def refresh(self, actor: Actor, sync_id: str, kind: RefreshKind, *, refresh_id: str, at: datetime) -> Sync:
+        """Enqueues a refresh that somebody asked for; one that is open already is enough."""
+        with self._database.write() as session:
+            row = _find(session, actor.org_id, sync_id, lock=True)
+            if row.status == SyncStatus.INACTIVE:
+                raise Conflict(f"S-{row.number} is paused; resume it to refresh it.", current=rows.sync(row))
+            open_run(session, row, kind, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            note(session, actor, at, "refresh", f"sync S-{row.number}", after={"kind": kind.value})
+            tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)
+            return rows.sync(row)
+
+    @staticmethod
+    def _tell_owner(session: Session, row: SyncRow, actor: Actor, what: str, at: datetime) -> None:
+        if actor.user_id != row.owner_id:
+            payload = {"what": what, "by": actor.user_id}
+            once = f"{what}:{row.id}:{row.version}"
+            tell(
+                session,
+                org_id=row.org_id,
+                topic="notice",
+                subject_id=row.id,
+                target=f"dm:{row.owner_id}",
+                at=at,
+                payload=payload,
+                once=once,
+            )
+
+
+def _lock(session: Session, org_id: str) -> OrganizationRow:
+    return session.scalars(select(OrganizationRow).where(OrganizationRow.id == org_id).with_for_update()).one()
+
+
+def _limit(organization: OrganizationRow) -> int:
+    cap = organization.own_cap
+    return organization.sync_limit if cap is None else min(cap, organization.sync_limit)
+
+
+def _used(session: Session, org_id: str) -> int:
+    where = (SyncRow.org_id == org_id, SyncRow.status.in_(ACTIVE), SyncRow.deleted_at.is_(None))
+    return session.scalar(select(func.count()).select_from(SyncRow).where(*where)) or 0
+
+
+def _require_place(session: Session, organization: OrganizationRow) -> None:
+    used, limit = _used(session, organization.id), _limit(organization)
+    if used >= limit:
+        raise LimitReached(f"All {limit} syncs of your contract are in use.", used=used, limit=limit)
+
+
+def _find(session: Session, org_id: str, wanted: str, *, lock: bool = False) -> SyncRow:
+    number = wanted.upper().removeprefix("S-")
+    by = SyncRow.number == int(number) if number.isdigit() and len(number) < 9 else SyncRow.id == wanted
+    query = select(SyncRow).where(SyncRow.org_id == org_id, by, SyncRow.deleted_at.is_(None))
+    row = session.scalars(query.with_for_update() if lock else query).first()
+    if row is None:
+        raise NotFound("There is no such sync here, or it has been deleted.")
+    return row
+
+
+def _where(org_id: str, wanted: SyncFilter) -> Sequence[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = [SyncRow.org_id == org_id, SyncRow.deleted_at.is_(None)]
+    if wanted.status:
+        where.append(SyncRow.status == wanted.status.value)
+    if wanted.channel:
+        where.append(SyncRow.channel == wanted.channel.value)
+    if wanted.owner_id:
+        where.append(SyncRow.owner_id == wanted.owner_id)
+    if wanted.account:
+        where.append(or_(SyncRow.account_id == wanted.account, _holds(SyncRow.account_name, wanted.account)))
+    if wanted.segment:
+        where.append(_holds(SyncRow.segment_name, wanted.segment))
+    if wanted.with_alert:
+        where.append(SyncRow.failure.is_not(None))
+    for word in wanted.words.split():
+        where.append(or_(_holds(SyncRow.name, word), _holds(SyncRow.account_name, word), _holds(SyncRow.channel, word)))
+    return where
+
+
+def _holds(column: object, words: str) -> ColumnElement[bool]:
+    escaped = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return func.lower(column).like(f"%{escaped}%", escape="\\")
+
+
+def _row(new: Sync, sealed_ledger_key: bytes) -> SyncRow:
+    return SyncRow(
+        id=new.id,
+        org_id=new.org_id,
+        number=new.number,
+        name=new.name,
+        segment_source=new.segment_source,
+        segment_id=new.segment_id,
+        segment_name=new.segment_name,
+        segment_kind=new.segment_kind.value,
+        channel=new.channel.value,
+        account_id=new.account_id,
+        account_name=new.account_name,
+        login_id=new.login_id,
+        owner_id=new.owner_id,
+        run_as=new.run_as,
+        status=new.status.value,
+        cadence=new.cadence.rule,
+        tz=new.cadence.tz,
+        first_day=new.first_day,
+        last_day=new.last_day,
+        guard_share=new.guard_share,
+        created_at=new.created_at,
+        version=1,
+        next_due_at=new.next_due_at,
+        sealed_ledger_key=sealed_ledger_key,
+    )
+
+
+def _facts(row: SyncRow) -> dict[str, str]:
+    return {
+        "segment": f"{row.segment_source}/{row.segment_id}",
+        "channel": row.channel,
+        "account": row.account_id,
+        "cadence": row.cadence,
+    }

@@ -1,0 +1,56 @@
+"""Users of an organization: who somebody is, and who gives roles to whom."""
+
+import hashlib
+import secrets
+
+from core.access import may_give, require
+from core.errors import Conflict, InvalidInput, NotAllowed
+from core.models import Action, Actor, Role
+from core.ports import Clock
+from core.store import Store
+
+
+class Users:
+    """Who may do what in an organization."""
+
+    def __init__(self, *, store: Store, clock: Clock, claim_code: str | None = None) -> None:
+        self._store, self._clock = store, clock
+        self._claim_hash = _hash(claim_code) if claim_code else None
+
+    def actor(
+        self, org_id: str, user_id: str, *, name: str = "", tz: str = "UTC", guest: bool = False, surface: str = "slack"
+    ) -> Actor:
+        """Who acts, with the role of now."""
+        return Actor(org_id, user_id, self._store.organizations.role(org_id, user_id), name, tz, surface, guest)
+
+    def people(self, actor: Actor) -> dict[str, Role]:
+        """Everybody with a role, for administrators."""
+        require(actor, Action.SEE_PEOPLE)
+        return self._store.organizations.people(actor.org_id)
+
+    def give_role(self, actor: Actor, user_id: str, role: Role) -> None:
+        """Raises NotAllowed for a role beyond the actor's, Conflict when nobody would be left to administer."""
+        old = self._store.organizations.role(actor.org_id, user_id)
+        if not may_give(actor, old=old, new=role):
+            require(actor, Action.GIVE_ROLE)
+            raise NotAllowed("Only a Primary Administrator may give or take an administrator's role.", action=Action.GIVE_ROLE)
+        if not self._store.organizations.give_role(actor, user_id, role, self._clock.now()):
+            raise Conflict("There must always be a Primary Administrator: name another one first.")
+
+    def has_administrator(self, org_id: str) -> bool:
+        """Whether somebody is the primary administrator already."""
+        return Role.PRIMARY_ADMIN in self._store.organizations.people(org_id).values()
+
+    def claim(self, actor: Actor, code: str) -> None:
+        """The first administrator: by the code that the operator sees at the start, while there is none."""
+        if actor.guest:
+            require(actor, Action.SEE)
+        if self.has_administrator(actor.org_id):
+            raise Conflict("There is a Primary Administrator already; ask them for a role.")
+        if self._claim_hash is None or not secrets.compare_digest(_hash(code.strip()), self._claim_hash):
+            raise InvalidInput("This is not the code that `segsync run` printed on its terminal.", field="code")
+        self._store.organizations.give_role(actor, actor.user_id, Role.PRIMARY_ADMIN, self._clock.now())
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

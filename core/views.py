@@ -1,0 +1,104 @@
+"""What use cases answer, drawn by the blocks: values only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.models import Action, Alert, Campaign, Channel, Connection, Refresh, Segment, Sync, SyncStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of the sync limit is used; `stale`: active syncs that were refreshed the longest ago."""
+
+    used: int
+    limit: int
+    stale: tuple[Sync, ...] = ()
+
+    @property
+    def left(self) -> int:
+        """Places that are free."""
+        return max(self.limit - self.used, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How things stand for one user and the organization."""
+
+    organization: str
+    connections: Mapping[Channel, Connection]
+    active: Mapping[Channel, int]
+    by_status: Mapping[SyncStatus, int]
+    usage: Usage
+    alerts: tuple[Alert, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPage:
+    """Some rows of a list; `page` counts from 1."""
+
+    rows: tuple[Sync, ...]
+    page: int
+    pages: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """One sync, whole. `segment` None: its source does not have it any more or does not answer."""
+
+    sync: Sync
+    refreshes: tuple[Refresh, ...]
+    alerts: tuple[Alert, ...]
+    segment: Segment | None
+    run_as: Connection | None
+    may: frozenset[Action]
+    next_words: str
+    cadence_words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a pause touches: the campaigns that target the audience now; None where the channel did not answer, with `reason`."""
+
+    sync: Sync
+    campaigns: tuple[Campaign, ...] | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectLink:
+    """A link for one use."""
+
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Where the browser goes for consent, and the cookie by which it is known again."""
+
+    url: str
+    cookie: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A consent came back: whose, for what, and what waits for it in Slack. `problem`: why there is no connection."""
+
+    org_id: str
+    user_id: str
+    channel: Channel
+    back: Mapping[str, str]
+    person_name: str = ""
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a segment would give a channel: rows, members that carry something it can match, and what is left out by reason."""
+
+    rows: int
+    members: int
+    matchable: int
+    left_out: Mapping[str, int]
