@@ -83,7 +83,10 @@ class SlackStandIn:
         app.unfurl_domains = [urlsplit(self.space.world.base_url).hostname or "127.0.0.1"]
         if app.token_state != "good" or not app.installed:  # noqa: S105 - a new start installs it anew
             app_methods.renew_token(self.space, app)
-        self.space.add_app(app)
+        if app.id in self.space.apps:
+            self.space.keep_app(app)
+        else:
+            self.space.add_app(app)
         return app
 
     def _make(self, id: str, name: str, commands: list[str]) -> App:

@@ -55,13 +55,16 @@ class Workspace:
 
     def add_app(self, app: App) -> None:
         """Install an app: a DM with everybody, and membership of every public channel."""
-        app.order = app.order or len(self.apps) + 1
-        self.apps[app.id] = app
+        self._know(app)
         self.keep_app(app)
         for channel in [c for c in self.channels.values() if c.kind == "public"]:
             if app.bot_user_id not in channel.members:
                 channel.members.append(app.bot_user_id)
                 self.keep_channel(channel)
+
+    def _know(self, app: App) -> None:
+        app.order = app.order or len(self.apps) + 1
+        self.apps[app.id] = app
         for person in self.people:
             self.dm(person.id, app)
 
@@ -208,7 +211,7 @@ class Workspace:
         if not kept:
             self._first_channels()
         for body in sorted(self.store.load("app"), key=lambda a: a["order"]):
-            self.add_app(App(**body))
+            self._know(App(**body))
         for body in self.store.load("file"):
             self.files[body["id"]] = File(**body)
         self._load_messages()
