@@ -160,7 +160,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on",
-                ws_ping_interval=10, ws_ping_timeout=20, backlog=4096,
+                ws_ping_interval=10, ws_ping_timeout=20,
+                ws_per_message_deflate=False, backlog=4096,
             )
         )  # fmt: skip
         self._app, self._handle_signals = app, handle_signals

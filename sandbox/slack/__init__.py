@@ -23,6 +23,7 @@ For the page, beside `/control`:
 * `GET /slack/avatar/{user or bot id}.svg`: initials on a colour.
 * `POST /control/home {user, app?}` opens the Home tab of every app, or of the one named by id or name; `POST /control/shortcut`
   takes `message: {channel, ts}` for a message shortcut; `POST /control/person {name, guest?, stranger?}` without `user` lets
-  somebody new join; `POST /control/slack-uninstall {app_id}` removes an app.
+  somebody new join; `POST /control/upload {user, name, content, channel?}` uploads a text as a file, into a conversation or for a
+  file input (its value is a list of file ids); `POST /control/slack-uninstall {app_id}` removes an app.
 * A submission whose answer Slack could not use leaves the modal and adds `trouble`, the text for its foot.
 """

@@ -3,6 +3,7 @@
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from sandbox.slack.faces import PARTNER_ID
 from sandbox.slack.refusal import Impossible
 from sandbox.slack.standin import SlackStandIn
 from sandbox.slack.state import JSON, Conversation
@@ -83,11 +84,11 @@ def change_channel(slack: SlackStandIn, wanted: JSON) -> Conversation:
     if wanted.get("ext_shared", channel.ext_shared) != channel.ext_shared:
         channel.ext_shared = wanted["ext_shared"]
         if channel.ext_shared:
-            events.channel("channel_shared", channel, events.inside(channel), connected_team_id="T09PARTNER")
+            events.channel("channel_shared", channel, events.inside(channel), connected_team_id=PARTNER_ID)
         else:
             events.channel(
                 "channel_unshared", channel, events.inside(channel),
-                previously_connected_team_id="T09PARTNER", is_ext_shared=False,
+                previously_connected_team_id=PARTNER_ID, is_ext_shared=False,
             )  # fmt: skip
     if "app_member" in wanted:
         _membership(slack, channel, wanted["app_member"], admin)

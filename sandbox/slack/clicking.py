@@ -7,6 +7,7 @@ from sandbox.slack import payloads, viewstate
 from sandbox.slack.blockkit.elements import GROUP, OPTION
 from sandbox.slack.blockkit.shapes import Fault, Items
 from sandbox.slack.delivery import Delivery
+from sandbox.slack.faces import file_face
 from sandbox.slack.refusal import Impossible
 from sandbox.slack.state import JSON, App, Message, View
 from sandbox.slack.workspace import Workspace
@@ -17,12 +18,13 @@ _FEEDBACK = ("positive_button", "negative_button")
 
 @dataclass
 class Surface:
-    """Where an element stands: a view, or a message (its attachments' blocks too)."""
+    """Where an element stands: a view, a message, or an attachment of one, which may be another app's card."""
 
     app: App
     blocks: list[JSON]
     view: View | None = None
     message: Message | None = None
+    attachment: JSON | None = None
 
 
 class Clicking:
@@ -35,8 +37,7 @@ class Clicking:
 
     async def click(self, person: Person, container: Any, action_id: str, block_id: str | None, value: Any) -> None:
         """Press a button, choose, tick, type. The app hears of it as a `block_actions`, if Slack would send one."""
-        surface = self.surface(person, container)
-        block, element = self._element(surface, action_id, block_id)
+        surface, block, element = self._find(person, container, action_id, block_id)
         held: JSON = {}
         if viewstate.holds_value(element):
             held = await self.chosen(person, surface, block, element, value)
@@ -57,8 +58,7 @@ class Clicking:
 
     async def options(self, person: Person, container: Any, action_id: str, block_id: str | None, query: str) -> JSON:
         """What an external select shows for this query; what the app gave is remembered for the choice."""
-        surface = self.surface(person, container)
-        block, element = self._element(surface, action_id, block_id)
+        surface, block, element = self._find(person, container, action_id, block_id)
         if not element["type"].endswith("external_select"):
             raise Impossible(404, "no external select has this action_id")
         return await self._suggestions(person, surface, block, element, query)
@@ -81,32 +81,33 @@ class Clicking:
         known.update({option["value"]: option for option in viewstate.options_of(kept)})
         return kept
 
-    def surface(self, person: Person, container: Any) -> Surface:
-        """What is on this person's screen under this container; Impossible when it is not."""
+    def _find(self, person: Person, container: Any, action_id: Any, block_id: Any) -> tuple[Surface, JSON, JSON]:
+        """The element with these ids under this container, and where it stands; Impossible when it is not there."""
+        for surface in self._surfaces(person, container):
+            found = viewstate.find(surface.blocks, action_id, block_id)
+            if found is not None:
+                return surface, *found
+        raise Impossible(404, "no such action_id there")
+
+    def _surfaces(self, person: Person, container: Any) -> list[Surface]:
+        """What is on this person's screen under this container."""
         if not isinstance(container, dict):
             raise Impossible(400, "container must be {channel, ts} or {view_id}")
         if "view_id" in container:
-            view = self._space.views.get(container["view_id"])
+            view = self._space.views.get(str(container["view_id"]))
             if view is None or view.user != person.id:
                 raise Impossible(404, "view_not_found")
-            return Surface(self._space.apps[view.app_id], view.body["blocks"], view=view)
+            return [Surface(self._space.apps[view.app_id], view.body["blocks"], view=view)]
         message = self._space.message(str(container.get("channel")), str(container.get("ts")))
         channel = self._space.channels.get(str(container.get("channel")))
         if message is None or channel is None or person.id not in channel.members or message.to not in (None, person.id):
             raise Impossible(404, "message_not_found")
-        app = self._space.apps.get(message.app_id or "")
-        if app is None:
-            raise Impossible(404, "no app wrote this message")
-        blocks = list(message.body.get("blocks", []))
+        author = self._space.apps.get(message.app_id or "")
+        found = [Surface(author, message.body.get("blocks", []), message=message)] if author else []
         for attachment in message.body.get("attachments", []):
-            blocks += attachment.get("blocks", [])
-            app = self._space.apps.get(attachment.get("app_id", ""), app)
-        return Surface(app, blocks, message=message)
-
-    def _element(self, surface: Surface, action_id: Any, block_id: Any) -> tuple[JSON, JSON]:
-        found = viewstate.find(surface.blocks, action_id, block_id)
-        if found is None:
-            raise Impossible(404, "no such action_id there")
+            app = self._space.apps.get(attachment.get("app_id", ""), author)
+            if app is not None and "blocks" in attachment:
+                found.append(Surface(app, attachment["blocks"], message=message, attachment=attachment))
         return found
 
     def message_values(self, person: Person, message: Message) -> JSON:
@@ -144,15 +145,23 @@ class Clicking:
                         await self._suggestions(person, surface, block, element, query)
                         known |= self._offered.get(self._offer_key(person, surface, block, element), {})
         try:
-            return viewstate.chosen(element, value, known.get, self._exists)
+            held = viewstate.chosen(element, value, known.get, self._exists)
+            if element["type"] == "file_input":
+                held["files"] = [file_face(self._space, self._space.files[name]) for name in held["files"]]
+            return held
         except viewstate.Unreadable as error:
             raise Impossible(400, str(error)) from error
         except viewstate.Absent as error:
             raise Impossible(404, str(error)) from error
 
-    def _exists(self, id: str) -> bool:
+    def _exists(self, kind: str, name: str) -> bool:
         space = self._space
-        return bool(space.world.person(id) or id in space.channels or id in space.files or space.app_of_bot(id))
+        if kind == "file_input":
+            return name in space.files and space.files[name].uploaded
+        if kind.endswith("users_select"):
+            return bool(space.world.person(name) or space.app_of_bot(name))
+        found = space.channels.get(name)
+        return found is not None and (found.kind == "public" or not kind.endswith("channels_select"))
 
     def _offer_key(self, person: Person, surface: Surface, block: JSON, element: JSON) -> tuple[str, str, str, str]:
         where = surface.view.id if surface.view else surface.message.ts if surface.message else ""
@@ -190,4 +199,13 @@ class Clicking:
             return payloads.in_view(self._space, person, kind, surface.view, values)
         if surface.message is None:
             raise Impossible(404, "nothing there")
-        return payloads.in_message(self._space, surface.app, person, kind, surface.message)
+        payload = payloads.in_message(self._space, surface.app, person, kind, surface.message)
+        if surface.attachment is not None:
+            attachment = surface.attachment
+            where: JSON = {"type": "message_attachment", "attachment_id": attachment["id"]}
+            where["is_app_unfurl"] = attachment.get("is_app_unfurl", False)
+            if "app_unfurl_url" in attachment:
+                where["app_unfurl_url"] = attachment["app_unfurl_url"]
+                payload["app_unfurl"] = attachment
+            payload["container"] |= where
+        return payload

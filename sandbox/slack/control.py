@@ -90,6 +90,16 @@ async def home(slack: SlackStandIn, asked: JSON) -> JSON:
     return {}
 
 
+async def upload(slack: SlackStandIn, asked: JSON) -> JSON:
+    """Upload a text file as a person: for a file input, or into a `channel` at once."""
+    person = acting(slack.space, asked.get("user"))
+    where = place(slack.space, person, asked["channel"]) if "channel" in asked else None
+    file = slack.take_file(person, _text(asked, "name"), _text(asked, "content").encode())
+    if where is not None:
+        slack.typing.share(person, where, file)
+    return {"id": file.id, "url": file_url(slack, file)}
+
+
 async def person(slack: SlackStandIn, asked: JSON) -> JSON:
     """Change a person, or have somebody new join."""
     return _person(change_person(slack, asked))
@@ -137,6 +147,7 @@ ACTS: dict[str, Act] = {
     "close": close,
     "shortcut": shortcut,
     "home": home,
+    "upload": upload,
     "person": person,
     "channel": channel,
     "slack-app": slack_app,

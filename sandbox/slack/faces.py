@@ -18,6 +18,14 @@ def team() -> JSON:
     return {"id": TEAM_ID, "domain": TEAM_DOMAIN}
 
 
+PARTNER_ID = "T09PARTNER"
+
+
+def home_team(space: Workspace, person: Person) -> str:
+    """The team that a person belongs to: another company's for a stranger of Slack Connect."""
+    return PARTNER_ID if person.id in space.strangers else TEAM_ID
+
+
 def person_face(space: Workspace, person: Person, *, email: bool = True) -> JSON:
     """A person as `users.info` shows them; the address only to who may read it."""
     first, _, last = person.name.partition(" ")
@@ -46,7 +54,7 @@ def person_face(space: Workspace, person: Person, *, email: bool = True) -> JSON
     stranger = person.id in space.strangers
     face: JSON = {
         "id": person.id,
-        "team_id": "T09PARTNER" if stranger else TEAM_ID,
+        "team_id": home_team(space, person),
         "name": person.handle,
         "deleted": person.deleted,
         "color": _COLOURS[sum(person.id.encode()) % len(_COLOURS)],
@@ -139,7 +147,7 @@ def conversation_face(space: Workspace, channel: Conversation, app: App, *, coun
         "pending_shared": [],
         "parent_conversation": None,
         "creator": channel.creator,
-        "shared_team_ids": [TEAM_ID, "T09PARTNER"] if channel.ext_shared else [TEAM_ID],
+        "shared_team_ids": [TEAM_ID, PARTNER_ID] if channel.ext_shared else [TEAM_ID],
         "pending_connected_team_ids": [],
         "is_member": app.bot_user_id in channel.members,
         "topic": {"value": channel.topic, **empty},

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.slack.faces import ENTERPRISE_ID, ENTERPRISE_NAME, TEAM_DOMAIN, team
+from sandbox.slack.faces import ENTERPRISE_ID, ENTERPRISE_NAME, TEAM_DOMAIN, home_team, team
 from sandbox.slack.state import JSON, App, Conversation, Message, View
 from sandbox.slack.workspace import Workspace
 from sandbox.world import TEAM_ID, Person
@@ -16,9 +16,9 @@ def _install(app: App) -> JSON:
     return {"team": team(), "enterprise": None, "is_enterprise_install": False}
 
 
-def actor(person: Person) -> JSON:
-    """A person as interactions name them."""
-    return {"id": person.id, "username": person.handle, "name": person.handle, "team_id": TEAM_ID}
+def actor(space: Workspace, person: Person) -> JSON:
+    """A person as interactions name them; a stranger with the team that they come from."""
+    return {"id": person.id, "username": person.handle, "name": person.handle, "team_id": home_team(space, person)}
 
 
 def command(space: Workspace, app: App, person: Person, channel: Conversation, *, name: str, text: str) -> JSON:
@@ -70,13 +70,13 @@ def view_face(space: Workspace, view: View, values: JSON) -> JSON:
     }
 
 
-def _interaction(app: App, person: Person, kind: str) -> JSON:
-    return {"type": kind, "user": actor(person), "api_app_id": app.id, "token": app.verification_token, **_install(app)}
+def _interaction(space: Workspace, app: App, person: Person, kind: str) -> JSON:
+    return {"type": kind, "user": actor(space, person), "api_app_id": app.id, "token": app.verification_token, **_install(app)}
 
 
 def in_view(space: Workspace, person: Person, kind: str, view: View, values: JSON) -> JSON:
     """The start of an interaction that happened in a view."""
-    return _interaction(space.apps[view.app_id], person, kind) | {
+    return _interaction(space, space.apps[view.app_id], person, kind) | {
         "container": {"type": "view", "view_id": view.id},
         "view": view_face(space, view, values),
     }
@@ -94,7 +94,7 @@ def in_message(space: Workspace, app: App, person: Person, kind: str, message: M
     }
     if "thread_ts" in body:
         container["thread_ts"] = body["thread_ts"]
-    payload = _interaction(app, person, kind) | {"container": container, "channel": channel_name(channel)}
+    payload = _interaction(space, app, person, kind) | {"container": container, "channel": channel_name(channel)}
     if message.to is None:  # Slack does not keep what only one person was shown
         payload["message"] = body
     return payload
@@ -105,9 +105,9 @@ def channel_name(channel: Conversation) -> JSON:
     return {"id": channel.id, "name": "directmessage" if channel.kind == "im" else channel.name}
 
 
-def plain_interaction(app: App, person: Person, kind: str, more: JSON) -> JSON:
+def plain_interaction(space: Workspace, app: App, person: Person, *, kind: str, more: JSON) -> JSON:
     """An interaction outside of messages and views: shortcuts, submissions, closings."""
-    return _interaction(app, person, kind) | more
+    return _interaction(space, app, person, kind) | more
 
 
 def event(space: Workspace, app: App, inner: JSON, *, channel: Conversation | None = None) -> JSON:

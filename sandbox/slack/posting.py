@@ -86,8 +86,6 @@ class Posting:
         except Refused:
             message.body = old
             raise
-        if not args.get("text") and "blocks" in content and args.get("markdown_text") is None:
-            content["text"] = args.get("text") or ""
         message.body = message.body | content
         if message.to is None:
             message.body["edited"] = {"user": app.bot_user_id, "ts": self._space.ids.ts()}

@@ -20,7 +20,7 @@ from sandbox.slack.posting import Posting
 from sandbox.slack.refusal import Impossible
 from sandbox.slack.replies import Replies
 from sandbox.slack.screens import Screens
-from sandbox.slack.state import BOT_EVENTS, BOT_SCOPES, JSON, App
+from sandbox.slack.state import BOT_EVENTS, BOT_SCOPES, JSON, App, File
 from sandbox.slack.store import Store
 from sandbox.slack.submitting import Submitting
 from sandbox.slack.weather import STRIKES, Weather
@@ -173,7 +173,7 @@ class SlackStandIn:
             if message is not None:
                 kind = "message_action"
                 more |= self._about(app, person, message)
-            payload = payloads.plain_interaction(app, person, kind, more)
+            payload = payloads.plain_interaction(self.space, app, person, kind=kind, more=more)
             asked.append(asyncio.create_task(self.delivery.ask(app, "interactive", payload, accepts=False)))
         if asked:
             await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
@@ -188,6 +188,14 @@ class SlackStandIn:
             "message_ts": message.ts,
             "response_url": self.space.reply_url(app, person.id, message.channel, "app"),
         }
+
+    def take_file(self, person: Person, name: str, data: bytes) -> File:
+        """A file that a person uploads."""
+        ids = self.space.ids
+        file = File(ids.new("F"), name, "", ids.letters(24), len(data), int(ids.now()), uploaded=True, user=person.id)
+        (self.folder / file.id).write_bytes(data)
+        self.space.keep_file(file)
+        return file
 
     # switches
 

@@ -35,7 +35,7 @@ class Submitting:
             return {"errors": errors}
         app = self._space.apps[view.app_id]
         view.known = view.values
-        payload = payloads.plain_interaction(app, person, "view_submission", {
+        payload = payloads.plain_interaction(self._space, app, person, kind="view_submission", more={
             "trigger_id": self._space.trigger(app, person.id, view.id),
             "view": payloads.view_face(self._space, view, view.values),
             "response_urls": self._response_urls(app, person, view),
@@ -49,8 +49,8 @@ class Submitting:
         trouble = ack.error
         try:
             match action:
-                case _ if trouble:
-                    pass
+                case _ if trouble or view not in self._space.stack(person.id):
+                    pass  # late, or closed in the meantime
                 case None:
                     self._space.drop_views([view])
                 case "errors":
@@ -127,7 +127,7 @@ class Submitting:
         self._space.drop_views([v for v in stack if v.root_id == view.root_id] if clears else [view])
         if view.body.get("notify_on_close"):
             app = self._space.apps[view.app_id]
-            payload = payloads.plain_interaction(app, person, "view_closed", {
+            payload = payloads.plain_interaction(self._space, app, person, kind="view_closed", more={
                 "view": payloads.view_face(self._space, view, view.values),
                 "is_cleared": clears,
             })  # fmt: skip

@@ -104,11 +104,11 @@ Known = Callable[[str], JSON | None]
 """Finds the option with a value among those that were offered to this person."""
 
 
-def chosen(element: JSON, value: Any, known: Known, exists: Callable[[str], bool]) -> JSON:
+def chosen(element: JSON, value: Any, known: Known, exists: Callable[[str, str], bool]) -> JSON:
     """The state of `element` after a person chose or typed `value`.
 
     A single choice is the option's value, several a list of them; ids, dates, times and texts are strings; None clears.
-    `known` finds an option, `exists` says whether a person or conversation is there. Raises Unreadable or Absent.
+    `known` finds an option, `exists` says whether what an element of this type names is there. Raises Unreadable or Absent.
     """
     kind = element["type"]
     key, _, untouched = _KEYS[kind]
@@ -125,7 +125,7 @@ def chosen(element: JSON, value: Any, known: Known, exists: Callable[[str], bool
     return {"type": kind, key: _one(kind, value, known, exists)}
 
 
-def _one(kind: str, value: Any, known: Known, exists: Callable[[str], bool]) -> Any:
+def _one(kind: str, value: Any, known: Known, exists: Callable[[str, str], bool]) -> Any:
     if kind == "rich_text_input":
         return _rich(value)
     if kind == "datetimepicker":
@@ -140,7 +140,7 @@ def _one(kind: str, value: Any, known: Known, exists: Callable[[str], bool]) -> 
             raise Unreadable(wrong)
         return value or None
     if kind.endswith(("users_select", "conversations_select", "channels_select", "file_input")):
-        if not exists(value):
+        if not exists(kind, value):
             raise Absent(f"{value} is not there")
         return value
     option = known(value)

@@ -9,8 +9,9 @@ from sandbox.slack import payloads
 from sandbox.slack.contents import bot_body, checked
 from sandbox.slack.delivery import Ack, Delivery
 from sandbox.slack.events import Events
+from sandbox.slack.faces import file_face
 from sandbox.slack.refusal import Impossible, Refused
-from sandbox.slack.state import JSON, App, Conversation, Message
+from sandbox.slack.state import JSON, App, Conversation, File, Message
 from sandbox.slack.workspace import SLACKBOT, Workspace
 from sandbox.world import TEAM_ID, Person
 
@@ -118,6 +119,20 @@ class Typing:
         if thread_ts is not None:
             count_reply(self._space, message)
         self._tell(channel, message)
+        return message
+
+    def share(self, person: Person, channel: Conversation, file: File) -> Message:
+        """Put a person's file into a conversation (`file_share`)."""
+        if channel.archived:
+            raise Impossible(404, "is_archived")
+        file.channels.append(channel.id)
+        self._space.keep_file(file)
+        body: JSON = {"type": "message", "subtype": "file_share", "user": person.id, "text": "", "team": TEAM_ID}
+        message = self._put(channel, body | {"files": [file_face(self._space, file)], "upload": True})
+        self._tell(channel, message)
+        inner = {"type": "file_shared", "file_id": file.id, "file": {"id": file.id}, "channel_id": channel.id}
+        inner |= {"user_id": person.id, "event_ts": message.ts}
+        self._events.send("file_shared", inner, apps=self._events.inside(channel), channel=channel)
         return message
 
     def _tell(self, channel: Conversation, message: Message) -> None:

@@ -116,5 +116,6 @@ def bolt(drive: Drive, prepare: Callable[[App], None], *, bot: str | None = None
     finally:
         handler.client.auto_reconnect_enabled = False
         drive.on_loop(drive.slack.delivery.drop_sockets())  # the SDK's own close waits up to three seconds for a byte
+        drive.until(lambda: not handler.client.is_connected())
         handler.close()
         pool.shutdown()

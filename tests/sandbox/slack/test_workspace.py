@@ -208,3 +208,37 @@ def test_the_page_hears_what_changes(drive: Drive) -> None:
     details = drive.http.get("/page/details", params={"user": MIA}).json()
     assert details["apps"][0]["commands"] == ["/segsync"]
     assert drive.http.get(f"/slack/avatar/{MIA}.svg").headers["content-type"] == "image/svg+xml"
+
+
+def test_a_card_below_a_message_belongs_to_the_app_that_unfurled_it(drive: Drive) -> None:
+    heard: list[Any] = []
+    given = drive.post("slack-app", name="cards", commands=[])
+    url = "https://example.com/x"
+    ts = drive.web().chat_postMessage(channel=GENERAL, text=url)["ts"]
+    press = {"type": "button", "action_id": "go", "text": {"type": "plain_text", "text": "Go"}}
+    card = {"blocks": [{"type": "actions", "elements": [press]}]}
+    with bolt(drive, everything(heard), bot=given["bot_token"], link=given["app_token"]) as app:
+        app.client.chat_unfurl(channel=GENERAL, ts=ts, unfurls={url: card})
+        drive.post("click", user=MIA, container={"channel": GENERAL, "ts": ts}, action_id="go")
+        body = drive.until(lambda: events(heard, "block_actions"))[0]
+        container = body["container"]
+        assert (container["type"], container["is_app_unfurl"], container["app_unfurl_url"]) == ("message_attachment", True, url)
+        assert body["api_app_id"] == given["app_id"]
+
+
+def test_people_upload_files_too(drive: Drive) -> None:
+    heard: list[Any] = []
+    with bolt(drive, everything(heard)):
+        file = drive.post("upload", user=MIA, name="list.csv", content="a;b", channel=drive.dm(MIA))
+        event = drive.until(lambda: events(heard, "message"))[0]
+        assert (event["subtype"], event["files"][0]["id"]) == ("file_share", file["id"])
+        drive.until(lambda: events(heard, "file_shared"))
+        (listed,) = drive.http.get("/control/files", params={"user": MIA}).json()
+        assert listed == {"id": file["id"], "name": "list.csv", "channel": drive.dm(MIA), "size": 3, "url": file["url"]}
+        assert drive.http.get("/control/files", params={"user": ANA}).json() == []
+
+
+def test_a_stranger_of_slack_connect_is_told_apart(drive: Drive) -> None:
+    stranger = drive.post("person", name="Petra Partner", stranger=True)["id"]
+    user = drive.web().users_info(user=stranger)["user"]
+    assert (user["is_stranger"], user["team_id"]) == (True, "T09PARTNER")
