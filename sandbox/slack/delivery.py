@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -19,6 +19,7 @@ import orjson
 from sandbox.slack.ids import Ids
 from sandbox.slack.state import JSON, App
 
+T = TypeVar("T")
 ACK_SECONDS = 3.0
 RETRY_AFTER = (0.0, 60.0, 300.0)
 MOST_SOCKETS = 10
@@ -60,7 +61,7 @@ class Delivery:
         self._ids, self._retry_after = ids, retry_after
         self._lines: dict[str, _Line] = {}
         self._waiting: dict[str, asyncio.Future[Ack]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._client: httpx.AsyncClient | None = None
         self._verified: set[tuple[str, str]] = set()
 
@@ -112,9 +113,10 @@ class Delivery:
                 await asyncio.wait(under_way, timeout=2)
             await self.disconnect(app_id, "link_disabled")
 
-        self._keep(asyncio.get_running_loop().create_task(leave()))
+        self.keep(asyncio.get_running_loop().create_task(leave()))
 
-    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+    def keep(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
+        """Hold on to a task that nobody waits for, until it is done or the stand-in closes."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -146,7 +148,7 @@ class Delivery:
 
     def event(self, app: App, payload: JSON) -> asyncio.Task[None]:
         """Bring an event to the app, again if need be; the task ends with the first acknowledgement or the last try."""
-        return self._keep(asyncio.get_running_loop().create_task(self._event(app, payload)))
+        return self.keep(asyncio.get_running_loop().create_task(self._event(app, payload)))
 
     async def _event(self, app: App, payload: JSON) -> None:
         reason = ""

@@ -174,7 +174,8 @@ class SlackStandIn:
                 kind = "message_action"
                 more |= self._about(app, person, message)
             payload = payloads.plain_interaction(self.space, app, person, kind=kind, more=more)
-            asked.append(asyncio.create_task(self.delivery.ask(app, "interactive", payload, accepts=False)))
+            ask = self.delivery.ask(app, "interactive", payload, accepts=False)
+            asked.append(self.delivery.keep(asyncio.create_task(ask)))
         if asked:
             await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
 
@@ -205,7 +206,7 @@ class SlackStandIn:
         `access_lost` takes our app out of its channels at once. `reset` with the endpoint `link` cuts every socket.
         """
         if fault == "reset" and endpoint == "link":
-            self._later(self.delivery.drop_sockets())
+            self.delivery.keep(asyncio.get_running_loop().create_task(self.delivery.drop_sockets()))
         elif fault in STRIKES:
             self.weather.add(fault, times, endpoint)
         elif fault in ("token_revoked", "token_expired"):
@@ -233,9 +234,6 @@ class SlackStandIn:
     def set_pace(self, seconds: float) -> None:
         """Let every Web API answer be that late."""
         self.weather.pace = seconds
-
-    def _later(self, work: Any) -> None:
-        self._work = asyncio.get_running_loop().create_task(work)
 
     async def close(self) -> None:
         """End streams, sockets and retries, and write what is not written yet."""

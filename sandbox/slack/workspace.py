@@ -178,7 +178,8 @@ class Workspace:
             at = opened if opened <= view.published_at <= opened + 3 else view.published_at
             return at, self.apps[view.app_id].order
 
-        return max((v for (_, u), v in self.homes.items() if u == user), key=rank, default=None)
+        mine = (v for (app, u), v in self.homes.items() if u == user and self.apps[app].installed)
+        return max(mine, key=rank, default=None)
 
     def stack(self, user: str) -> list[View]:
         """The modals open on this person's screen, bottom to top."""

@@ -242,3 +242,37 @@ def test_a_stranger_of_slack_connect_is_told_apart(drive: Drive) -> None:
     stranger = drive.post("person", name="Petra Partner", stranger=True)["id"]
     user = drive.web().users_info(user=stranger)["user"]
     assert (user["is_stranger"], user["team_id"]) == (True, "T09PARTNER")
+
+
+def test_an_app_of_its_guide_hears_what_is_said_in_channels_and_ours_does_not(drive: Drive) -> None:
+    given = drive.post("slack-app", name="guide", commands=[])
+    ours: list[Any] = []
+
+    def guide(app: App) -> None:
+        @app.message("hello")
+        def hello(message: Any, say: Any) -> None:
+            say(f"Hey there <@{message['user']}>!")
+
+    with bolt(drive, everything(ours)), bolt(drive, guide, bot=given["bot_token"], link=given["app_token"]):
+        drive.post("message", user=MIA, channel=GENERAL, text="hello")
+        said = drive.until(lambda: drive.messages()[1:])[0]
+        assert (said["text"], said["user"]) == (f"Hey there <@{MIA}>!", given["bot_user_id"])
+        assert events(ours, "message") == []
+
+
+def test_each_app_has_its_home_and_the_one_opened_last_is_on_screen(drive: Drive) -> None:
+    given = drive.post("slack-app", name="other", commands=[])
+    theirs = {"type": "home", "callback_id": "theirs", "blocks": []}
+
+    def publishes(app: App) -> None:
+        @app.event("app_home_opened")
+        def opened(event: Any, client: Any) -> None:
+            client.views_publish(user_id=event["user"], view=theirs)
+
+    drive.web().views_publish(user_id=MIA, view={"type": "home", "callback_id": "ours", "blocks": []})
+    assert drive.screen()["home"]["callback_id"] == "ours"
+    with bolt(drive, publishes, bot=given["bot_token"], link=given["app_token"]):
+        drive.post("home", user=MIA, app="other")
+        drive.until(lambda: drive.screen()["home"]["callback_id"] == "theirs")
+    drive.http.post("/control/slack-uninstall", json={"app_id": given["app_id"]})
+    assert drive.screen()["home"]["callback_id"] == "ours"
