@@ -1,0 +1,54 @@
+"""Every action, block and callback id: `journey.action`. What a button carries beside it is an id and a version, never a name."""
+
+from typing import Final
+
+COMMAND: Final = "command.run"  # value: the words of a command, as somebody would type them
+PROBLEM: Final = "problem"  # a modal that only tells what went wrong
+
+CREATE: Final = "create.form"
+CREATE_SHORTCUT: Final = "create_sync"
+CREATE_SEGMENT: Final = "create.segment"
+CREATE_CHANNEL: Final = "create.channel"
+CREATE_ACCOUNT: Final = "create.account"
+CREATE_CADENCE: Final = "create.cadence"
+CREATE_CRON: Final = "create.cron"
+CREATE_FIRST: Final = "create.first_day"
+CREATE_LAST: Final = "create.last_day"
+CREATE_MORE: Final = "create.more"
+CREATE_CONNECT: Final = "create.connect"
+CREATE_AGAIN: Final = "create.again"
+CREATE_RESUME_DRAFT: Final = "create.go_on"
+
+CONNECT: Final = "connect.channels"
+CONNECT_START: Final = "connect.start"  # value: a channel
+CONNECT_LINK: Final = "connect.link"
+CONNECT_REMOVE: Final = "connect.disconnect"
+DISCONNECT: Final = "connect.disconnect_form"
+
+DETAILS: Final = "sync.details"
+DETAILS_VIEW: Final = "sync.details_view"
+REFRESH: Final = "sync.refresh"
+RETRY: Final = "sync.retry"
+LIST_STATUS: Final = "list.status"
+LIST_CHANNEL: Final = "list.channel"
+LIST_OWNER: Final = "list.owner"
+LIST_PAGE: Final = "list.page"
+
+PAUSE: Final = "pause.open"
+PAUSE_FORM: Final = "pause.form"
+RESUME: Final = "pause.resume"
+TAKE_OVER: Final = "pause.take_over"
+MOVED: Final = "pause.progress"
+
+APPLY: Final = "held.apply"
+KEEP: Final = "held.keep"
+OPEN: Final = "alert.open"
+
+ROLE_FORM: Final = "roles.form"
+ROLE_USER: Final = "roles.user"
+ROLE_ROLE: Final = "roles.role"
+SETTINGS_FORM: Final = "settings.form"
+SETTINGS_ALERTS: Final = "settings.alert_conversation"
+SETTINGS_APPROVALS: Final = "settings.approval_conversation"
+SETTINGS_CAP: Final = "settings.own_cap"
+SETTINGS_GUARD: Final = "settings.guard_share"

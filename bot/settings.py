@@ -1,0 +1,83 @@
+"""Every setting with its meaning, default and bounds: read once from `SEGSYNC_…` or `segsync.toml`, then passed down."""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class Platform(BaseModel):
+    """One ad platform as the operator registered segsync there. URLs: None means the platform's own."""
+
+    client_id: str
+    client_secret: SecretStr
+    api_url: str | None = None
+    auth_url: str | None = None
+    settle_s: float | None = Field(default=None, ge=0)  # seconds between a removal and the additions after it
+
+
+class Source(BaseModel):
+    """One source of segments. `files`: a folder of Parquet and CSV files; `consent` names the consent column."""
+
+    kind: Literal["files", "sql", "http"]
+    name: str = Field(min_length=1, max_length=40, pattern=r"^[a-z0-9_-]+$")
+    folder: str | None = None
+    url: str | None = None
+    consent: str | None = None
+    default_country: str | None = Field(default=None, min_length=2, max_length=2)
+
+
+class Settings(BaseSettings):
+    """The settings of one running segsync."""
+
+    model_config = SettingsConfigDict(env_prefix="SEGSYNC_", toml_file="segsync.toml", extra="ignore")
+
+    database_url: str = "sqlite:///segsync.db"
+    data_dir: Path = Path("data")
+    keys: dict[str, SecretStr]  # name → base64 of 32 bytes; the last one seals
+    slack_bot_token: SecretStr
+    slack_app_token: SecretStr | None = None
+    slack_signing_secret: SecretStr = SecretStr("")
+    slack_api_url: str = "https://slack.com/api/"
+    slack_mode: Literal["socket", "http"] = "socket"
+    listener_threads: int = Field(default=64, ge=4, le=500)
+    public_url: str | None = None
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8080, ge=0, le=65535)
+    primary_admin: str | None = None
+    sync_limit: int = Field(default=20, ge=0)
+    clock_file: Path | None = None  # the demo's clock: seconds ahead of the real time, as text
+    workers: int = Field(default=2, ge=1, le=64)
+    sources: list[Source] = []
+    meta: Platform | None = None
+    linkedin: Platform | None = None
+    google: Platform | None = None
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, url: str | None) -> str | None:
+        return url.rstrip("/") if url else None
+
+    def key_ring(self) -> tuple[dict[str, bytes], str]:
+        """The keys in bytes, and the name of the one that seals. Raises ValueError for what is not base64."""
+        try:
+            ring = {name: base64.b64decode(key.get_secret_value(), validate=True) for name, key in self.keys.items()}
+        except binascii.Error as error:
+            raise ValueError("keys: each must be base64 of 32 bytes; `segsync key` prints one") from error
+        return ring, next(reversed(ring), "")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before the file."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls), file_secret_settings
