@@ -17,6 +17,8 @@ from core.store.syncs import SyncFilter
 from core.vault import Vault, new_key
 from core.views import Details, Overview, SyncPage, Usage
 
+__all__ = ["PAGE", "NewSync", "SyncFilter", "Syncs"]
+
 PAGE = 10
 
 

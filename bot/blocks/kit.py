@@ -113,9 +113,7 @@ def external_select(action_id: str, placeholder: str, *, initial: dict[str, Any]
     return made
 
 
-def static_select(
-    action_id: str, placeholder: str, options: Sequence[dict[str, Any]], *, initial: str | None = None
-) -> Element:
+def static_select(action_id: str, placeholder: str, options: Sequence[dict[str, Any]], *, initial: str | None = None) -> Element:
     """A select of few choices; `initial` is the value that is chosen already."""
     made: Element = {
         "type": "static_select",

@@ -78,7 +78,7 @@ def channel(text: str) -> Channel | None:
     also = {"facebook": Channel.META, "fb": Channel.META, "instagram": Channel.META, "adwords": Channel.GOOGLE}
     if said in also:
         return also[said]
-    return next((c for c in Channel if len(said) >= 2 and c.value.startswith(said)), None)
+    return next((c for c in Channel if len(said) >= 3 and c.value.startswith(said)), None)
 
 
 def value(sync: Sync) -> str:

@@ -1,0 +1,319 @@
+"""The smaller screens: overview, Home, usage, connections, pausing, alerts, roles, settings, help, problems."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bot.blocks import ids, kit
+from bot.blocks.syncs import details_button, sync_row
+from bot.blocks.words import SEVERITIES, SIGNS, bar, connection_status, number, person, plain_route, route, status, value, when
+from core.errors import NeedsReconnect, SegsyncError
+from core.models import Actor, Alert, AlertState, AuditEntry, Channel, Connection, ConnectionStatus, Role, Sync, SyncStatus
+from core.troubleshooting import Remedy, explain
+from core.views import Impact, Overview, Usage
+
+
+def problem(text: str, *, title: str = "That did not work") -> kit.View:
+    """A modal with one sentence."""
+    return kit.modal(title, [kit.section(text)], callback_id=ids.PROBLEM)
+
+
+def usage_line(usage: Usage) -> str:
+    """`17 of 20`, as a bar."""
+    return f"`{bar(usage.used, usage.limit)}` *{usage.used} of {usage.limit}* syncs in use, {usage.left} left"
+
+
+def overview_blocks(seen: Overview, offered: Sequence[Channel], actor: Actor) -> list[kit.Block]:
+    """How things stand for one person and the organization."""
+    lines = []
+    for channel in Channel:
+        mine = connection_status(seen.connections.get(channel)) if channel in offered else "⚪ Not set up by the operator yet"
+        lines.append(f"*{channel.label}*: {mine} · {number(seen.active[channel])} active")
+    counts = [
+        kit.button(f"{SIGNS[s][0]} {SIGNS[s][1]}: {seen.by_status[s]}", f"{ids.COMMAND}.{s.value}", f"list status:{s.value}")
+        for s in SyncStatus
+    ]
+    blocks = [
+        kit.section("*My connections, and active syncs of the organization*\n" + "\n".join(lines)),
+        kit.actions(*counts, block_id="overview.status"),
+        kit.section(usage_line(seen.usage)),
+    ]
+    if seen.alerts:
+        blocks.append(
+            kit.section(
+                f"🔴 *{len(seen.alerts)} open alerts*", accessory=kit.button("Alerts", f"{ids.COMMAND}.alerts", "alerts all")
+            )
+        )
+    row = [kit.button("All syncs", f"{ids.COMMAND}.list", "list"), kit.button("Help", f"{ids.COMMAND}.help", "help")]
+    if actor.role is not Role.VIEWER:
+        row = [
+            kit.button("Create a sync", f"{ids.COMMAND}.create", "create", style="primary"),
+            kit.button("Connections", f"{ids.COMMAND}.connect", "connect"),
+            *row,
+        ]
+    return [*blocks, kit.actions(*row, block_id="overview.actions")]
+
+
+def overview_message(seen: Overview, offered: Sequence[Channel], actor: Actor) -> kit.Message:
+    """`/segsync` alone."""
+    failed = seen.by_status[SyncStatus.FAILED]
+    said = f"{seen.usage.used} of {seen.usage.limit} syncs in use, {failed} failed, {len(seen.alerts)} open alerts"
+    return kit.message(said, [kit.header(f"segsync at {seen.organization}"), *overview_blocks(seen, offered, actor)])
+
+
+def home_view(seen: Overview, offered: Sequence[Channel], actor: Actor, mine: Sequence[Sync], total: int) -> kit.View:
+    """The personal dashboard: own work first."""
+    greeting = f"Good to see you, {kit.esc(actor.name)}." if actor.name else "Good to see you."
+    own = [sync_row(s) for s in mine] or [kit.section("You own no sync yet.")]
+    more = [kit.actions(kit.button(f"All {total} of mine", f"{ids.COMMAND}.mine", "list by:me"))] if total > len(mine) else []
+    return kit.home(
+        [
+            kit.section(f"{greeting} Your role is *{actor.role.label}*."),
+            *overview_blocks(seen, offered, actor),
+            kit.divider(),
+            kit.header("My syncs"),
+            *own,
+            *more,
+        ]
+    )
+
+
+def usage_message(usage: Usage, mine: str, *, administrator: bool) -> kit.Message:
+    """The sync limit and who could make room."""
+    blocks = [kit.header("Sync limit"), kit.section(usage_line(usage)), kit.section("*Refreshed the longest ago*")]
+    for sync in usage.stale:
+        may = administrator or sync.owner_id == mine
+        button = kit.button("Pause", ids.PAUSE, value(sync)) if may else details_button(sync)
+        blocks.append(
+            kit.section(
+                f"{status(sync.status)} · {route(sync)}\n{person(sync.owner_id)} · {when(sync.refreshed_at)}", accessory=button
+            )
+        )
+    if not usage.stale:
+        blocks.append(kit.section("No sync is active."))
+    return kit.message(f"{usage.used} of {usage.limit} syncs in use", blocks)
+
+
+# ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def connections_modal(mine: Mapping[Channel, Connection], offered: Sequence[Channel]) -> kit.View:
+    """My own connections."""
+    blocks = [kit.section("Your connections are yours alone: syncs that you create or resume run on them.")]
+    for channel in Channel:
+        connection = mine.get(channel)
+        if channel not in offered:
+            blocks.append(kit.section(f"*{channel.label}*\n⚪ Not set up by the operator of segsync yet"))
+            continue
+        known = connection is not None and connection.status is not ConnectionStatus.MISSING
+        blocks.append(kit.section(f"*{channel.label}*\n{connection_status(connection)}", block_id=f"connection.{channel.value}"))
+        row = [
+            kit.button("Reconnect" if known else "Connect", ids.CONNECT_START, channel.value, label=f"Connect {channel.label}")
+        ]
+        if known:
+            row.append(kit.button("Disconnect", ids.CONNECT_REMOVE, channel.value, label=f"Disconnect {channel.label}"))
+        blocks.append(kit.actions(*row, block_id=f"connection.{channel.value}.actions"))
+    return kit.modal("My connections", blocks, callback_id=ids.CONNECT)
+
+
+def link_modal(channel: Channel, url: str, *, external_id: str | None = None) -> kit.View:
+    """The link of one use, for the eyes of one person."""
+    text = (
+        f"Open {channel.label} in your browser and agree there. The link is for you alone, works once, and ends in ten minutes."
+    )
+    row = kit.actions(kit.button(f"Connect {channel.label}", ids.CONNECT_LINK, url=url, style="primary"))
+    blocks = [kit.section(text), row, kit.context("This window goes on by itself when you are done.")]
+    return kit.modal(f"Connect {channel.label}", blocks, callback_id=ids.CONNECT, external_id=external_id)
+
+
+def connected_modal(channel: Channel, person_name: str) -> kit.View:
+    """The consent has come back."""
+    as_whom = f" as {kit.esc(person_name)}" if person_name else ""
+    return kit.modal(
+        f"Connect {channel.label}", [kit.section(f"✅ *{channel.label} is connected*{as_whom}.")], callback_id=ids.CONNECT
+    )
+
+
+def disconnect_modal(channel: Channel) -> kit.View:
+    """What disconnecting means, before it happens."""
+    text = (
+        f"Disconnect your {channel.label}? Syncs that run on your connection fail at their next refresh until you reconnect "
+        "or somebody takes them over. Audiences stay as they are."
+    )
+    return kit.modal(
+        "Disconnect", [kit.section(text)], callback_id=ids.DISCONNECT, submit="Disconnect", close="Cancel", metadata=channel.value
+    )
+
+
+def connected_message(channel: Channel, draft: str | None = None) -> kit.Message:
+    """By DM, with the way back into a form that was closed meanwhile."""
+    button = kit.button("Create a sync", f"{ids.COMMAND}.create", f"create {channel.value}")
+    if draft:
+        button = kit.button("Go on creating", ids.CREATE_RESUME_DRAFT, draft, style="primary")
+    return kit.message(
+        f"✅ {channel.label} is connected", [kit.section(f"✅ *{channel.label} is connected*."), kit.actions(button)]
+    )
+
+
+# ── pausing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pause_modal(sync: Sync, impact: Impact | None, *, error: str = "") -> kit.View:
+    """What a pause touches; `impact` None: the channel is being asked."""
+    label = sync.channel.label
+    blocks = [kit.section(f"*{route(sync)}*")]
+    if error:
+        blocks.insert(0, kit.section(f"🔴 {error}"))
+    if impact is None:
+        blocks.append(kit.section(f"⏳ Asking {label} which campaigns use this audience…"))
+    elif impact.campaigns is None:
+        blocks.append(kit.section(f"🟠 {label} could not say which campaigns use this audience: {kit.esc(impact.reason or '')}"))
+    elif not impact.campaigns:
+        blocks.append(kit.section("No campaign uses this audience."))
+    else:
+        running = sum(c.running for c in impact.campaigns)
+        lines = [
+            f"{'🟢' if c.running else '⚪'} {kit.esc(c.name)} ({kit.esc(c.status)}{', excludes it' if c.excludes else ''})"
+            for c in impact.campaigns[:30]
+        ]
+        blocks.append(
+            kit.section(f"*{len(impact.campaigns)} campaigns use this audience, {running} of them running:*\n" + "\n".join(lines))
+        )
+    blocks.append(
+        kit.section(f"The audience stays on {label} and goes stale: nobody is added or removed until somebody resumes this sync.")
+    )
+    return kit.modal(
+        f"Pause {sync.short}", blocks, callback_id=ids.PAUSE_FORM, submit="Pause", close="Cancel", metadata=value(sync)
+    )
+
+
+def asking(title: str, text: str) -> kit.View:
+    """Something has been asked from a platform."""
+    return kit.modal(title, [kit.section(f"⏳ {text}")], callback_id=ids.MOVED)
+
+
+def done(title: str, text: str) -> kit.View:
+    """It is done."""
+    return kit.modal(title, [kit.section(text)], callback_id=ids.MOVED)
+
+
+def moved(title: str, text: str, channel: Channel, *, connect: SegsyncError) -> kit.View:
+    """A resume or a take-over did not work; where a connection is missing, *Connect* is right there."""
+    blocks = [kit.section(text)]
+    if isinstance(connect, NeedsReconnect):
+        blocks.append(kit.actions(kit.button(f"Connect {channel.label}", ids.CONNECT_START, channel.value, style="primary")))
+    return kit.modal(title, blocks, callback_id=ids.MOVED)
+
+
+def unknown_impact(sync: Sync, reason: str) -> Impact:
+    """The channel did not answer in time; pausing is possible all the same."""
+    return Impact(sync, None, reason)
+
+
+def paused_message(sync: Sync) -> kit.Message:
+    """After a pause."""
+    said = f"{status(sync.status)}: {route(sync)}\nThe audience stays on {sync.channel.label} and goes stale."
+    row = kit.actions(kit.button("Resume", ids.RESUME, value(sync)), details_button(sync))
+    return kit.message(f"⏸️ Inactive: {plain_route(sync)}", [kit.section(said), row])
+
+
+def notice_message(sync: Sync, what: str, by: str) -> kit.Message:
+    """To the owner: somebody else did something with their sync."""
+    return kit.message(
+        f"{plain_route(sync)} was {what}",
+        [kit.section(f"{person(by)} has {what} your sync {route(sync)}.", accessory=details_button(sync))],
+    )
+
+
+# ── alerts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def alert_blocks(alert: Alert, syncs: Sequence[Sync]) -> list[kit.Block]:
+    """One alert: what happened, what it means, what to do."""
+    said = explain(alert)
+    names = "\n".join(f"• {route(s)}" for s in syncs[:10])
+    if alert.state is AlertState.RESOLVED:
+        lasted = (alert.resolved_at or alert.last_seen_at) - alert.first_seen_at
+        return [kit.section(f"✅ *Resolved*: {kit.esc(said.title)}\n{names}\nIt lasted {_lasted(lasted.total_seconds())}.")]
+    text = f"{SEVERITIES[said.severity]} *{kit.esc(said.title)}*\n{kit.esc(said.cause)}\n{kit.esc(said.remedy)}\n{names}"
+    row = [b for r in said.actions if (b := _remedy(r, alert, syncs)) is not None]
+    foot = kit.context(f"Since {when(alert.first_seen_at)}" + (f", seen {alert.count} times" if alert.count > 1 else ""))
+    return [kit.section(text), *([kit.actions(*row)] if row else []), foot]
+
+
+def _remedy(remedy: Remedy, alert: Alert, syncs: Sequence[Sync]) -> kit.Element | None:
+    first = syncs[0] if syncs else None
+    if remedy is Remedy.RECONNECT and alert.channel:
+        return kit.button("Reconnect", ids.CONNECT_START, alert.channel.value, style="primary")
+    if first is None:
+        return None
+    held = alert.detail.get("refresh", "")
+    made = {
+        Remedy.RETRY: kit.button("Retry", ids.RETRY, value(first)),
+        Remedy.TAKE_OVER: kit.button("Take over", ids.TAKE_OVER, value(first)),
+        Remedy.DETAILS: details_button(first),
+    }
+    if held:
+        made |= {
+            Remedy.APPLY: kit.button("Apply", ids.APPLY, held, style="danger"),
+            Remedy.KEEP: kit.button("Keep the old audience", ids.KEEP, held),
+        }
+    return made.get(remedy)
+
+
+def _lasted(seconds: float) -> str:
+    minutes = max(round(seconds / 60), 1)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{round(minutes / 60)} h" if minutes < 60 * 48 else f"{round(minutes / 1440)} days"
+
+
+def alert_message(alert: Alert, syncs: Sequence[Sync]) -> kit.Message:
+    """As it is posted, and edited when its cause is gone."""
+    title = explain(alert).title
+    sign = "✅ Resolved" if alert.state is AlertState.RESOLVED else SEVERITIES[alert.severity]
+    names = ", ".join(plain_route(s) for s in syncs[:3])
+    return kit.message(f"{sign} {title}" + (f": {names}" if names else ""), alert_blocks(alert, syncs))
+
+
+def alerts_message(found: Iterable[tuple[Alert, Sequence[Sync]]]) -> kit.Message:
+    """Open alerts, the most severe first."""
+    listed = list(found)
+    if not listed:
+        return kit.message("✅ No open alerts.")
+    blocks = [kit.header(f"{len(listed)} open alerts")]
+    for alert, syncs in listed[:12]:
+        blocks += [*alert_blocks(alert, syncs), kit.divider()]
+    return kit.message(f"{len(listed)} open alerts: " + "; ".join(explain(a).title for a, _ in listed[:3]), blocks)
+
+
+# ── administrators ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def audit_message(entries: Sequence[AuditEntry]) -> kit.Message:
+    """Who did what, when."""
+    if not entries:
+        return kit.message("Nothing in the audit log fits these words.")
+    lines = [
+        f"{when(e.at)} · {person(e.actor_id)} · *{kit.esc(e.action)}* {kit.esc(e.subject)}"
+        + (f" → {kit.esc(', '.join(f'{k}: {v}' for k, v in e.after.items()))}" if e.after else "")
+        for e in entries
+    ]
+    chunks = [lines[i : i + 10] for i in range(0, len(lines), 10)]
+    return kit.message(f"{len(entries)} entries", [kit.header("Audit log"), *(kit.section("\n".join(c)) for c in chunks)])
+
+
+def people_message(people: Mapping[str, Role]) -> kit.Message:
+    """Everybody with a role."""
+    lines = [f"{person(user)}: {role.label}" for user, role in people.items()]
+    chunks = [lines[i : i + 30] for i in range(0, len(lines), 30)]
+    row = kit.actions(kit.button("Give a role", f"{ids.COMMAND}.roles", "roles"))
+    return kit.message(
+        f"{len(lines)} people have a role", [kit.header("People"), *(kit.section("\n".join(c)) for c in chunks), row]
+    )
+
+
+def roles_modal() -> kit.View:
+    """Give or take a role."""
+    user = {"type": "users_select", "action_id": ids.ROLE_USER, "placeholder": kit.plain("Whom", 150)}
+    role = kit.static_select(ids.ROLE_ROLE, "Which role", [kit.option(r.label, r.value) for r in Role])
+    blocks = [kit.field("Person", user, block_id="user"), kit.field("Role", role, block_id="role")]
+    return kit.modal("Roles", blocks, callback_id=ids.ROLE_FORM, submit="Give", close="Cancel")

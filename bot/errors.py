@@ -1,0 +1,59 @@
+"""The one error handler: a person's error becomes a sentence to that person; anything else a reference and a log entry."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from slack_bolt import App, BoltResponse
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot.blocks import kit, screens
+from core.errors import SegsyncError
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+def words_for(error: Exception) -> str:
+    """What a person is told; an error of ours is logged under the reference that the sentence names."""
+    if isinstance(error, SegsyncError):
+        return kit.esc(str(error))
+    reference = secrets.token_hex(4)
+    logger.error("Unexpected error, reference %s", reference, exc_info=error)
+    return f"Something went wrong on our side. Try again; if it comes back, tell the operator this reference: `{reference}`."
+
+
+def answer_of(work: Callable[[], T]) -> T | SegsyncError:
+    """The result, or what went wrong as an error that can be shown. For work on other threads, where nobody would see it."""
+    try:
+        return work()
+    except SegsyncError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - here on purpose: another thread would swallow it
+        return SegsyncError(words_for(error))
+
+
+def register(app: App) -> None:
+    """Installs the handler."""
+
+    @app.error
+    def tell(error: Exception, body: dict[str, Any], client: WebClient, context: dict[str, Any]) -> BoltResponse:
+        """Tells whoever acted, where they acted."""
+        text = words_for(error)
+        kind = body.get("type")
+        if kind == "block_suggestion":
+            return BoltResponse(status=200, body={"options": []})
+        if kind == "view_submission":
+            return BoltResponse(status=200, body={"response_action": "update", "view": screens.problem(text)})
+        try:
+            if respond := (context.get("respond") if body.get("response_url") else None):
+                respond(**kit.message(f"🔴 {text}"), response_type="ephemeral", replace_original=False)
+            elif body.get("trigger_id"):
+                client.views_push(trigger_id=body["trigger_id"], view=screens.problem(text))
+            elif user_id := context.get("user_id"):
+                client.chat_postMessage(channel=user_id, **kit.message(f"🔴 {text}"))
+        except SlackApiError as refused:
+            logger.warning("An error could not be shown: %s", refused.response["error"])
+        return BoltResponse(status=200, body="")

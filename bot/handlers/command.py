@@ -1,0 +1,110 @@
+"""`/segsync`, the same words by mention or direct message, and buttons that stand for a command."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from slack_bolt import Ack, App, BoltContext, Respond
+from slack_sdk import WebClient
+
+from bot.blocks import guide, ids, kit
+from bot.handlers.ask import Ask
+from core.models import Actor
+from core.users import Users
+
+Journey = Callable[[Ask], None]
+_UNCLAIMED = (
+    "Nobody administers segsync here yet. Whoever runs it types `/segsync claim CODE` with the code that `segsync run` printed."
+)
+_MENTION = re.compile(r"^\s*<@[^>]+>\s*")
+
+
+class Commands:
+    """Finds the journey for what somebody wrote."""
+
+    def __init__(self, *, users: Users, journeys: Mapping[str, Journey]) -> None:
+        self._users, self._journeys = users, journeys
+
+    def register(self, app: App) -> None:
+        """The command, mentions, direct messages, buttons."""
+        app.command("/segsync")(self.typed)
+        app.action(re.compile(rf"^{re.escape(ids.COMMAND)}(\.|$)"))(self.pressed)
+        app.event("app_mention")(self.mentioned)
+        app.event("message")(self.written)
+
+    def run(self, ask: Ask) -> None:
+        """One command. Until somebody administers the organization, only *claim* is understood."""
+        word, _, rest = ask.words.strip().partition(" ")
+        name = word.lower().removeprefix("/segsync")
+        name = guide.ALSO.get(name, name)
+        if not self._users.has_administrator(ask.actor.org_id):
+            if name == "claim":
+                self._users.claim(ask.actor, rest)
+                ask.say(kit.message("✅ You are the Primary Administrator now. `/segsync help` shows what you can do."))
+            else:
+                ask.say(kit.message(_UNCLAIMED))
+            return
+        if name == "claim":
+            self._users.claim(ask.actor, rest)
+        elif name == "help":
+            ask.say(guide.help_message(ask.actor, rest.strip().lower()))
+        elif name in self._journeys:
+            self._journeys[name](replace(ask, command=name, words=rest.strip()))
+        else:
+            ask.say(guide.help_message(ask.actor, unknown=word))
+
+    def typed(self, ack: Ack, command: dict[str, Any], client: WebClient, context: BoltContext) -> None:
+        """The slash command: the answer is the acknowledgement, seen by nobody else."""
+
+        def say(message: kit.Message) -> None:
+            ack(text=message["text"], blocks=message["blocks"], response_type="ephemeral")
+
+        self.run(
+            Ask(context["actor"], "", str(command.get("text") or ""), client, say, lambda: _done(ack), command["trigger_id"])
+        )
+
+    def pressed(self, ack: Ack, body: dict[str, Any], client: WebClient, respond: Respond, context: BoltContext) -> None:
+        """A button that stands for a command: its answer replaces the message it was in, or stands by itself."""
+        ack()
+        action, actor = body["actions"][0], context["actor"]
+        ephemeral = (body.get("container") or {}).get("is_ephemeral", False)
+
+        def say(message: kit.Message) -> None:
+            if body.get("response_url"):
+                respond(**message, response_type="ephemeral", replace_original=bool(ephemeral))
+            elif body.get("trigger_id"):
+                client.views_open(
+                    trigger_id=body["trigger_id"], view=kit.modal("segsync", message["blocks"], callback_id=ids.PROBLEM)
+                )
+
+        self.run(Ask(actor, "", str(action.get("value") or ""), client, say, lambda: None, body["trigger_id"]))
+
+    def mentioned(self, event: dict[str, Any], client: WebClient, context: BoltContext) -> None:
+        """In a conversation: only the asker sees the answer, in the thread."""
+        if event.get("bot_id") or event.get("edited"):
+            return
+        thread = event.get("thread_ts") or event["ts"]
+        say = partial(self._privately, client, event["channel"], event["user"], thread)
+        self.run(Ask(context["actor"], "", _MENTION.sub("", event.get("text", "")), client, say, lambda: None))
+
+    def written(self, event: dict[str, Any], client: WebClient, context: BoltContext) -> None:
+        """A direct message. Bots, edits and our own messages are not for us."""
+        if event.get("channel_type") != "im" or event.get("subtype") or event.get("bot_id") or "actor" not in context:
+            return
+        actor: Actor = context["actor"]
+
+        def say(message: kit.Message) -> None:
+            thread = {"thread_ts": event["thread_ts"]} if event.get("thread_ts") else {}
+            client.chat_postMessage(channel=event["channel"], **thread, **message)
+
+        self.run(Ask(actor, "", _MENTION.sub("", event.get("text", "")), client, say, lambda: None))
+
+    @staticmethod
+    def _privately(client: WebClient, channel: str, user: str, thread: str, message: kit.Message) -> None:
+        client.chat_postEphemeral(channel=channel, user=user, thread_ts=thread, **message)
+
+
+def _done(ack: Ack) -> None:
+    ack()

@@ -1,0 +1,208 @@
+"""The composition root: settings → store → adapters → use cases → handlers. The only wiring; building starts nothing."""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import uvicorn
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk import WebClient
+from starlette.applications import Starlette
+
+from bot import errors
+from bot.actor import Profiles, WhoAsks
+from bot.asking import Asking
+from bot.clock import SystemClock
+from bot.handlers.admin import Administering
+from bot.handlers.browse import Browsing
+from bot.handlers.command import Commands, Journey
+from bot.handlers.connections import Connecting
+from bot.handlers.create import Creating
+from bot.handlers.home import Home
+from bot.handlers.pausing import Switching
+from bot.notifier import Notifier
+from bot.settings import Settings
+from bot.web import Web
+from core.connections import Connections
+from core.models import Actor, Channel, RefreshKind, Role
+from core.pausing import Pausing
+from core.ports import AdChannel, Clock, SegmentSource
+from core.segments import Segments
+from core.store import Store
+from core.store.connections import Consent
+from core.store.migrate import migrate
+from core.syncs import Syncs
+from core.users import Users
+from core.vault import Vault
+from core.views import Arrival
+
+logger = logging.getLogger(__name__)
+
+
+class Running(Protocol):
+    """Something that is started once and stopped once."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What the product works with outside: the platforms that the operator has set up, and the sources that are declared."""
+
+    channels: Mapping[Channel, AdChannel] = field(default_factory=dict)
+    sources: Mapping[str, SegmentSource] = field(default_factory=dict)
+
+
+class Product:
+    """Everything wired; nothing runs before `start`. `beside`: what else starts and stops with it (workers, the clock's jobs)."""
+
+    def __init__(self, settings: Settings, *, adapters: Adapters, clock: Clock) -> None:
+        self.settings, self.adapters, self.clock = settings, adapters, clock
+        self.store = Store(settings.database_url)
+        self.vault = Vault(*settings.key_ring())
+        self.client = WebClient(base_url=settings.slack_api_url, token=settings.slack_bot_token.get_secret_value(), timeout=15)
+        self.beside: list[Running] = []
+        self.claim_code = secrets.token_hex(4)
+        self._wakes: list[Callable[[], None]] = []
+        self.notifier = Notifier(store=self.store, client=self.client, clock=clock)
+        self.when_woken(self.notifier.wake)
+        self.asking, self.profiles = Asking(), Profiles()
+        parts: dict[str, Any] = {"store": self.store, "clock": clock}
+        self.users = Users(**parts, claim_code=self.claim_code)
+        self.connections = Connections(**parts, vault=self.vault, channels=adapters.channels, public_url=settings.public_url)
+        self.segments = Segments(sources=adapters.sources)
+        shared = parts | {"channels": adapters.channels, "connections": self.connections, "wake": self.wake}
+        self.syncs = Syncs(**shared, vault=self.vault, segments=self.segments)
+        self.pausing = Pausing(**shared)
+        self.bolt = self._bolt()
+        self.web = self._register()
+        self._socket: SocketModeHandler | None = None
+        self._server: uvicorn.Server | None = None
+        self._team: dict[str, str] = {}
+
+    def when_woken(self, call: Callable[[], None]) -> None:
+        """Also tells this one when there is something new to do."""
+        self._wakes.append(call)
+
+    def wake(self) -> None:
+        """Something new waits in the database."""
+        for call in self._wakes:
+            call()
+
+    def start(self) -> None:
+        """The organization is known, people are answered, letters are delivered."""
+        team: Any = self.client.auth_test().data
+        self._team = {k: str(team.get(k) or "") for k in ("team_id", "enterprise_id", "team", "url")}
+        org_id = self._team["enterprise_id"] if team.get("is_enterprise_install") else self._team["team_id"]
+        self.welcome(org_id, self._team["team"])
+        if not self.users.has_administrator(org_id):
+            logger.warning("Nobody administers segsync yet: type `/segsync claim %s` in Slack.", self.claim_code)
+        self.notifier.start()
+        for one in self.beside:
+            one.start()
+        config = uvicorn.Config(
+            self.web, host=self.settings.web_host, port=self.settings.web_port, log_level="warning", access_log=False
+        )
+        self._server = uvicorn.Server(config)
+        threading.Thread(target=self._server.run, name="web", daemon=True).start()
+        if self.settings.slack_mode == "socket" and self.settings.slack_app_token:
+            token = self.settings.slack_app_token.get_secret_value()
+            self._socket = SocketModeHandler(self.bolt, token, concurrency=self.settings.listener_threads)
+            self._socket.connect()  # type: ignore[no-untyped-call]
+
+    def stop(self) -> None:
+        """Takes nothing new, ends what runs."""
+        if self._socket:
+            self._socket.close()  # type: ignore[no-untyped-call]
+        if self._server:
+            self._server.should_exit = True
+        for one in reversed(self.beside):
+            one.stop()
+        self.notifier.stop()
+        self.asking.stop()
+        self.store.close()
+
+    def welcome(self, org_id: str, name: str) -> None:
+        """The organization exists, and who administers it by setting does."""
+        now = self.clock.now()
+        self.store.organizations.ensure(org_id, name=name, sync_limit=self.settings.sync_limit, at=now)
+        first = self.settings.primary_admin
+        if first and not self.users.has_administrator(org_id):
+            actor = Actor(org_id, first, Role.PRIMARY_ADMIN, surface="settings")
+            self.store.organizations.give_role(actor, first, Role.PRIMARY_ADMIN, now)
+
+    def _bolt(self) -> App:
+        app = App(
+            client=self.client,
+            signing_secret=self.settings.slack_signing_secret.get_secret_value(),
+            token_verification_enabled=False,
+            listener_executor=ThreadPoolExecutor(self.settings.listener_threads, thread_name_prefix="slack"),
+        )
+        app.middleware(WhoAsks(users=self.users, profiles=self.profiles, welcome=self.welcome))
+        errors.register(app)
+        return app
+
+    def _register(self) -> Starlette:
+        creating = Creating(syncs=self.syncs, segments=self.segments, connections=self.connections, asking=self.asking)
+        browsing = Browsing(syncs=self.syncs, connections=self.connections)
+        switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
+        connecting = Connecting(connections=self.connections, creating=creating)
+        audit = self.store.organizations.audit
+        administering = Administering(users=self.users, syncs=self.syncs, audit=lambda org_id, words: audit(org_id, words=words))
+        journeys: dict[str, Journey] = {
+            "overview": browsing.overview,
+            "create": creating.command,
+            "list": browsing.list,
+            "show": browsing.show,
+            "usage": browsing.usage,
+            "refresh": browsing.refresh,
+            "resync": partial(browsing.refresh, kind=RefreshKind.FULL),
+            "pause": switching.pause,
+            "resume": switching.resume,
+            "takeover": switching.take_over,
+            "connect": connecting.connect,
+            "disconnect": connecting.disconnect,
+            "alerts": administering.alerts,
+            "people": administering.people,
+            "roles": administering.roles,
+            "audit": administering.audit,
+        }
+        home = Home(syncs=self.syncs, connections=self.connections, profiles=self.profiles)
+        for handler in (creating, browsing, switching, connecting, administering, home):
+            handler.register(self.bolt)
+        Commands(users=self.users, journeys=journeys).register(self.bolt)
+        web = Web(
+            connections=self.connections,
+            names=self._names,
+            arrived=lambda arrival: connecting.arrived(self.client, self._actor_of(arrival), arrival),
+            ready=lambda: self._socket is None or bool(self._socket.client.is_connected()),
+            slack_link=lambda: f"slack://open?team={self._team.get('team_id', '')}",
+            secure=bool(self.settings.public_url and self.settings.public_url.startswith("https://")),
+        )
+        return web.app()
+
+    def _actor_of(self, arrival: Arrival) -> Actor:
+        profile = self.profiles.of(self.client, arrival.org_id, arrival.user_id)
+        self.wake()
+        return self.users.actor(
+            arrival.org_id, arrival.user_id, name=profile.name, tz=profile.tz, guest=profile.guest, surface="web"
+        )
+
+    def _names(self, consent: Consent) -> tuple[str, str]:
+        profile = self.profiles.of(self.client, consent.org_id, consent.user_id)
+        return f"@{profile.name}", str(self.store.organizations.get(consent.org_id)["name"])
+
+
+def build(settings: Settings, *, adapters: Adapters | None = None, clock: Clock | None = None) -> Product:
+    """The product, wired over a database that is brought up to date; nothing is started."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    migrate(settings.database_url)
+    return Product(settings, adapters=adapters or Adapters(), clock=clock or SystemClock(settings.clock_file))
