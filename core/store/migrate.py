@@ -15,8 +15,11 @@ def migrate(url: str) -> None:
     database = Database(url)
     try:
         if database.is_sqlite:
-            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            raw = (
+                database.engine.raw_connection()
+            )  # beneath the engine: it would begin a transaction, in which SQLite refuses this
+            raw.cursor().execute("PRAGMA journal_mode=WAL").close()
+            raw.close()
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with database.write() as session:

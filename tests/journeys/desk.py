@@ -142,7 +142,7 @@ class Desk:
 
     def sees(self, text: str, *, timeout_s: float = 20) -> str:
         """Waits until this text is on screen; answers all that is there."""
-        return str(eventually(lambda: (s := self.reads()) if re.search(text, s) else None, f"{text!r} for {self.name}", timeout_s, self.reads))
+        return str(eventually(lambda: s if re.search(text, s := self.reads()) else None, f"{text!r} for {self.name}", timeout_s, self.reads))
 
     def reads_view(self) -> str:
         return words(self.view())
