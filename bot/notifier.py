@@ -10,7 +10,8 @@ from slack_sdk.errors import SlackApiError, SlackRequestError
 
 from bot.blocks import kit, screens
 from bot.blocks import syncs as blocks
-from core.errors import NotFound
+from bot.errors import answer_of
+from core.errors import NotFound, SegsyncError
 from core.models import Channel, Refresh, Sync
 from core.ports import Clock
 from core.store import Store
@@ -55,10 +56,9 @@ class Notifier:
     def _work(self) -> None:
         while not self._stopping.is_set():
             self._news.clear()
-            try:
-                busy = self.deliver()
-            except Exception:
-                logger.exception("Letters could not be delivered; they are tried again.")
+            busy = answer_of(self.deliver)  # the thread must live; what it held is claimed again in a minute
+            if isinstance(busy, SegsyncError):
+                logger.warning("Letters could not be delivered; they are tried again.")
                 busy = 0
             if not busy:
                 self._news.wait(self._idle_s)

@@ -15,9 +15,8 @@ def migrate(url: str) -> None:
     database = Database(url)
     try:
         if database.is_sqlite:
-            raw = (
-                database.engine.raw_connection()
-            )  # beneath the engine: it would begin a transaction, in which SQLite refuses this
+            # beneath the engine, which would begin a transaction: SQLite refuses this inside one
+            raw = database.engine.raw_connection()
             raw.cursor().execute("PRAGMA journal_mode=WAL").close()
             raw.close()
         config = Config()
