@@ -162,6 +162,7 @@ class Server(uvicorn.Server):
                 app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on",
                 ws_ping_interval=10, ws_ping_timeout=20,
                 ws_per_message_deflate=False, backlog=4096,
+                h11_max_incomplete_event_size=4 << 20,  # Meta's SDK removes 10,000 members in an address of 730 KB
             )
         )  # fmt: skip
         self._app, self._handle_signals = app, handle_signals

@@ -1,10 +1,12 @@
 """`/control`: the rows that drive the platforms, the clock and the segments, and the switches that all stand-ins share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+import httpx
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -13,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from sandbox import segments
 from sandbox.meta import Meta
 from sandbox.platforms.browser import Browser
+from sandbox.platforms.platform import Platform
 from sandbox.platforms.weather import ONCE, STATES, STRIKES
 from sandbox.world import World
 
@@ -42,7 +45,7 @@ class Control:
     def __init__(self, world: World, slack: Slack) -> None:
         self._world, self._slack = world, slack
         self._folder = world.data / "segments"
-        self.platforms: dict[str, Meta] = {"meta": Meta(world)}
+        self.platforms: dict[str, Platform] = {"meta": Meta(world)}
         self._browsers: dict[str, Browser] = {}
         segments.write(self._folder)
         for platform in self.platforms.values():
@@ -91,8 +94,11 @@ class Control:
             raise Impossible(404, "user_not_found")
         if not isinstance(asked.get("url"), str):
             raise Impossible(400, "url must be a text")
-        browser = self._browsers.setdefault(person.id, Browser(person.id))
-        return await browser.consent(asked["url"], grant=bool(asked.get("grant", True)))
+        browser = self._browsers.setdefault(person.id, Browser(person.id, self._world.base_url))
+        try:
+            return await browser.consent(asked["url"], grant=bool(asked.get("grant", True)))
+        except (httpx.InvalidURL, httpx.TransportError, UnicodeError) as error:
+            raise Impossible(400, f"the url cannot be opened: {type(error).__name__}") from error
 
     async def _token(self, asked: Json) -> Json:
         if self._world.person(str(asked.get("user"))) is None:
@@ -115,10 +121,10 @@ class Control:
             self._slack.set_fault(fault, times, asked.get("endpoint"))
             return {}
         platform = self._platform(name)
+        account_id = re.sub(r"\D", "", str(asked.get("account_id") or "")) or None  # act_1 and urn:li:sponsoredAccount:1 are 1
         if fault in ONCE:
-            platform.once(fault, asked.get("account_id"))
+            await asyncio.to_thread(platform.once, fault, account_id)
         else:
-            account_id = str(asked["account_id"]).removeprefix("act_") if asked.get("account_id") else None
             platform.weather.add(fault, times=times, account_id=account_id, endpoint=asked.get("endpoint"))
         return {}
 
@@ -151,10 +157,10 @@ class Control:
         found = self.platforms.get(request.path_params["platform"])
         if found is None:
             return _absent_platform(request)
-        audience = found.truth.get(request.path_params["audience_id"])
+        audience = await asyncio.to_thread(found.truth.get, request.path_params["audience_id"])
         if audience is None:
             return _json({"error": "audience_not_found"}, 404)
-        return StreamingResponse(_gathered(found.truth.lines(audience)), media_type="application/x-ndjson")
+        return StreamingResponse(found.truth.lines(audience), media_type="application/x-ndjson")
 
     async def _log(self, request: Request) -> Response:
         found = self.platforms.get(request.path_params["platform"])
@@ -163,7 +169,7 @@ class Control:
         after = request.query_params.get("after", "0")
         if not after.isdigit():
             return _json({"error": "after must be a number"}, 400)
-        return StreamingResponse(_gathered(found.truth.log(int(after))), media_type="application/x-ndjson")
+        return StreamingResponse(found.truth.log(int(after)), media_type="application/x-ndjson")
 
     async def _requests(self, request: Request) -> Response:
         found = self.platforms.get(request.path_params["platform"])
@@ -171,7 +177,7 @@ class Control:
             return _absent_platform(request)
         return _json({"requests": found.weather.tally(), "rejected": found.truth.rejected})
 
-    def _platform(self, name: Any) -> Meta:
+    def _platform(self, name: Any) -> Platform:
         if name in self.platforms:
             return self.platforms[name]
         if name in NOT_YET:
@@ -201,17 +207,6 @@ def _act(act: Callable[[Json], Awaitable[Any]]) -> Callable[[Request], Awaitable
 
 def _json(body: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")
-
-
-def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines in pieces of some size: a million writes of a line each would be slow."""
-    piece: list[bytes] = []
-    for line in lines:
-        piece.append(line)
-        if len(piece) == 5_000:
-            yield b"".join(piece)
-            piece = []
-    yield b"".join(piece)
 
 
 def _absent_platform(request: Request) -> Response:

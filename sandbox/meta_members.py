@@ -1,4 +1,10 @@
-"""The members of a request to `/users`, checked as Meta checks them (Custom Audience Users, and its page on customer files)."""
+"""The members of a request to `/users`, checked as Meta checks them (Custom Audience Users, and its page on customer files).
+
+A row that is not as it should be (a value that is not a SHA-256 in lower-case hex where one is due, an empty row) counts as
+invalid and the others go through; a schema that Meta does not know, rows of another length, or more than 10,000 rows refuse the
+request. A first and last name with country and postal code, all four hashed, is one address; without all four the names match
+nobody here.
+"""
 
 import hashlib
 import re
@@ -8,14 +14,20 @@ from typing import Any
 
 import orjson
 
+from sandbox.platforms.identifiers import Digests, Identifiers, digests_of
+from sandbox.platforms.people import ADDRESS_PARTS
+
 MAX_ROWS = 10_000
-HEX = re.compile(r"[0-9a-f]{64}\Z")
+NO_HEX = re.compile(r"[^0-9a-f]")
 MULTI = {"EXTERN_ID", "EMAIL", "PHONE", "GEN", "DOBY", "DOBM", "DOBD", "LN", "FN", "FI", "CT", "ST", "ZIP", "MADID", "COUNTRY"}
 MULTI |= {"EMAIL_SHA256", "PHONE_SHA256", "APPUID", "PAGEUID", "LOOKALIKE_VALUE"}
+MULTI |= {"DATA_PROCESSING_OPTIONS", "DATA_PROCESSING_OPTIONS_COUNTRY", "DATA_PROCESSING_OPTIONS_STATE"}
 SINGLE = {"EMAIL_SHA256": "EMAIL", "PHONE_SHA256": "PHONE", "MOBILE_ADVERTISER_ID": "MADID", "EMAIL": "EMAIL", "PHONE": "PHONE"}
-CLEAR = {"MADID", "EXTERN_ID", "APPUID", "PAGEUID", "LOOKALIKE_VALUE"}
-LETTER = {"EMAIL": b"e", "PHONE": b"p", "MADID": b"m"}
+CLEAR = {"MADID", "EXTERN_ID", "APPUID", "PAGEUID", "LOOKALIKE_VALUE"}  # as they are, never hashed
+CLEAR |= {name for name in MULTI if name.startswith("DATA_PROCESSING")}
+LETTER = {"EMAIL": "e", "PHONE": "p"}
 ADDRESS = ("FN", "LN", "COUNTRY", "ZIP")
+MOST_SAMPLES = 100
 
 
 class Refused(Exception):
@@ -27,10 +39,10 @@ class Rows:
     """What a payload holds: the identifiers of its good rows, and how many rows were not taken, by reason."""
 
     received: int
-    identifiers: set[bytes] = field(default_factory=set)
+    identifiers: Identifiers = field(default_factory=Identifiers)
     rejected: int = 0
     invalid: dict[str, int] = field(default_factory=dict)
-    samples: list[Any] = field(default_factory=list)
+    samples: dict[str, str] = field(default_factory=dict)
 
 
 def read_payload(payload: Any) -> Rows:
@@ -50,41 +62,66 @@ def read_payload(payload: Any) -> Rows:
         names = [SINGLE[schema]]
         data = [row if isinstance(row, list) else [row] for row in data]
     else:
-        if not schema or any(name not in MULTI for name in schema):
+        if not isinstance(schema, list) or not schema or any(name not in MULTI for name in schema):
             raise Refused("(#100) Param payload[schema] holds an unknown key.")
         names = [name.removesuffix("_SHA256") for name in schema]
-    if any(len(row) != len(names) for row in data):
-        raise Refused("(#100) Every row of payload[data] must have as many values as payload[schema].")
+    if not all(isinstance(row, list) for row in data) or set(map(len, data)) != {len(names)}:
+        raise Refused("(#100) Data is missing or does not match schema: every row needs as many values as the schema has keys.")
     return _check(names, data)
 
 
 def _check(names: Sequence[str], data: list[list[Any]]) -> Rows:
     rows = Rows(received=len(data))
-    columns = dict(zip(names, zip(*data, strict=True), strict=True))
-    bad = [False] * len(data)
-    for name, values in columns.items():
-        if name in CLEAR:
-            continue
-        wrong = [i for i, v in enumerate(values) if v != "" and not (isinstance(v, str) and HEX.match(v))]
-        for i in wrong:
-            bad[i] = True
-        if wrong:
-            rows.invalid[f"{name.lower()}_not_hashed"] = len(wrong)
-    rows.rejected = sum(bad)
-    rows.samples = [f"row {i}" for i, is_bad in enumerate(bad) if is_bad][:100]
-    for name, letter in LETTER.items():
-        for i, value in enumerate(columns.get(name, ())):
-            if value and not bad[i]:
-                rows.identifiers.add(letter + (value.encode() if name in CLEAR else bytes.fromhex(value)))
+    columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*data, strict=True), strict=True))
+    bad = _bad_rows(columns, rows)
+    if bad:
+        data = [row for i, row in enumerate(data) if i not in bad]
+        columns = dict(zip(names, zip(*data, strict=True), strict=True)) if data else {}
+    columns = {name: column for name, column in columns.items() if not name.startswith("DATA_PROCESSING")}
+    rows.rejected = len(bad)
+    digests = {letter: digest_column(columns[name]) for name, letter in LETTER.items() if name in columns}
+    others = {b"m" + str(v).lower().encode() for v in columns.get("MADID", ()) if v}
     if all(name in columns for name in ADDRESS):
-        for i, parts in enumerate(zip(*(columns[name] for name in ADDRESS), strict=True)):
-            if all(parts) and not bad[i]:
-                rows.identifiers.add(b"a" + bytes.fromhex("".join(parts)))
-    empty = sum(1 for i in range(len(data)) if not bad[i] and not any(values[i] for values in columns.values()))
-    if empty:
-        rows.invalid["empty_row"] = empty
-        rows.rejected += empty
+        parts = zip(*(columns[name] for name in ADDRESS), strict=True)
+        others |= {b"a" + ADDRESS_PARTS.join(p.encode() for p in row) for row in parts if all(row)}
+    rows.identifiers = Identifiers(digests, frozenset(others))
     return rows
+
+
+def _bad_rows(columns: dict[str, Sequence[Any]], rows: Rows) -> set[int]:
+    """The places of rows that are not taken; counts the reasons and keeps samples."""
+    bad: set[int] = set()
+    for name, column in columns.items():
+        if name in CLEAR or is_hex_column(column):
+            continue
+        wrong = [i for i, v in enumerate(column) if v != "" and not _is_digest(v)]
+        rows.invalid[f"{name.lower()}_not_hashed"] = len(wrong)
+        bad |= set(wrong)
+    naming = [column for name, column in columns.items() if not name.startswith(("DATA_PROCESSING", "LOOKALIKE"))]
+    empty = {i for i, row in enumerate(zip(*naming, strict=True)) if not any(row)} - bad if not all(map(all, naming)) else set()
+    if empty:
+        rows.invalid["empty_row"] = len(empty)
+    for i in sorted(bad | empty)[:MOST_SAMPLES]:
+        rows.samples[str(i)] = "not hashed" if i in bad else "empty"
+    return bad | empty
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 64 and not NO_HEX.search(value)
+
+
+def is_hex_column(column: Sequence[Any]) -> bool:
+    """Whether every value is a SHA-256 in lower-case hex, or empty: decided on the column as one text."""
+    try:
+        joined = "".join(column)
+    except TypeError:
+        return False
+    return set(map(len, column)) <= {0, 64} and not NO_HEX.search(joined)
+
+
+def digest_column(column: Sequence[str]) -> Digests:
+    """The distinct digests of a column of hex, empty values left out."""
+    return digests_of(bytes.fromhex("".join(column)))
 
 
 def normal(kind: str, clear: str) -> bytes | None:

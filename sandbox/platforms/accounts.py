@@ -1,4 +1,11 @@
-"""The ad accounts of the sandbox, and which person reaches which; the same on every platform but for the ids' prefix."""
+"""The ad accounts of the sandbox, and which person reaches which; the same on every platform but for the ids' prefix.
+
+Of every list the first account is one that primary_admin, abm_admin and marketing users share (active, terms accepted); each of
+them has one of their own; further down stand those with a catch. Every account has three campaigns: two running and one paused.
+Which audiences they target follows from the order in which audiences were made in that account, so that new ones are targeted
+too: the running campaigns take the first, third, fifth … audience, the paused one the second, fourth, sixth …; the second
+running campaign takes every fourth (1, 5, 9 …), and excludes the third, seventh … instead.
+"""
 
 from dataclasses import dataclass
 
@@ -7,7 +14,10 @@ from sandbox.world import World
 
 @dataclass(frozen=True)
 class Account:
-    """One ad account. `readers` may look, `writers` may manage audiences; `accepted`: the platform's audience terms."""
+    """One ad account. `readers` may look, `writers` may manage audiences; `accepted`: the platform's audience terms.
+
+    `manager`: an account of accounts, without audiences of its own (Google). `through`: the manager by which alone it is reached.
+    """
 
     id: str
     name: str
@@ -15,6 +25,8 @@ class Account:
     readers: tuple[str, ...] = ()
     accepted: bool = True
     active: bool = True
+    manager: bool = False
+    through: str | None = None
 
     def reaches(self, user_id: str) -> bool:
         """Whether this person sees the account at all."""
@@ -23,15 +35,24 @@ class Account:
 
 @dataclass(frozen=True)
 class Campaign:
-    """A campaign of an account: a running one targets the account's first, third, fifth … audience, a paused one the others."""
+    """A campaign of an account; `place` is 1, 2 or 3 (see the module)."""
 
     id: str
     name: str
     running: bool
+    place: int
 
     def targets(self, audience_number: int) -> bool:
-        """Whether it targets the audience with this number in its account (from 1)."""
-        return audience_number % 2 == 1 if self.running else audience_number % 2 == 0
+        """Whether it shows ads to the audience with this number in its account (from 1)."""
+        return {1: audience_number % 2 == 1, 2: audience_number % 4 == 1, 3: audience_number % 2 == 0}[self.place]
+
+    def excludes(self, audience_number: int) -> bool:
+        """Whether it keeps its ads from that audience."""
+        return self.place == 2 and audience_number % 4 == 3
+
+    def uses(self, audience_number: int) -> bool:
+        """Either."""
+        return self.targets(audience_number) or self.excludes(audience_number)
 
 
 def accounts(world: World, prefix: str) -> list[Account]:
@@ -50,9 +71,9 @@ def accounts(world: World, prefix: str) -> list[Account]:
 
 
 def campaigns(account: Account) -> list[Campaign]:
-    """Two running campaigns and a paused one in every account."""
+    """Two running campaigns and a paused one."""
     return [
-        Campaign(f"{account.id}901", "Always on: awareness", running=True),
-        Campaign(f"{account.id}902", "Autumn launch", running=True),
-        Campaign(f"{account.id}903", "Spring recap", running=False),
+        Campaign(f"{account.id}901", "Always on: awareness", running=True, place=1),
+        Campaign(f"{account.id}902", "Autumn launch", running=True, place=2),
+        Campaign(f"{account.id}903", "Spring recap", running=False, place=3),
     ]

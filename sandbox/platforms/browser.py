@@ -15,27 +15,35 @@ MOST_PAGES = 12
 class Browser:
     """A browser that stays logged in as `user_id`."""
 
-    def __init__(self, user_id: str) -> None:
+    def __init__(self, user_id: str, base_url: str) -> None:
+        self._base_url = base_url
         self._client = httpx.AsyncClient(cookies={COOKIE: user_id}, follow_redirects=False, timeout=60, trust_env=False)
 
     async def consent(self, url: str, *, grant: bool) -> dict[str, Any]:
-        """Goes through a connect link to its end: `{status, url, text}` of the last page."""
-        answer = await self._follow(await self._client.get(html.unescape(url)))
+        """Goes through a connect link to its end: `{status, url, text}` of the last page.
+
+        Raises httpx.InvalidURL or httpx.TransportError when an address leads nowhere.
+        """
+        start = urljoin(f"{self._base_url}/", html.unescape(url))
+        answer = await self._follow(await self._client.get(start))
         for _ in range(MOST_PAGES):
-            form = _first_form(answer)
-            if form is None or answer.status_code >= 400:
+            page = _read(answer)
+            sent = await self._press(answer, page, grant=grant) if page and answer.status_code < 400 else None
+            if sent is None:
                 break
-            pressed = form.button(grant=grant)
-            if pressed is None:
-                break
-            target = urljoin(str(answer.url), form.action or str(answer.url))
-            fields = form.fields + ([pressed] if pressed[0] else [])
-            if form.method == "post":
-                sent = await self._client.post(target, data=_grouped(fields))
-            else:
-                sent = await self._client.get(target, params=_grouped(fields))
             answer = await self._follow(sent)
         return {"status": answer.status_code, "url": str(answer.url), "text": _text(answer)}
+
+    async def _press(self, answer: httpx.Response, page: "_Page", *, grant: bool) -> httpx.Response | None:
+        """Presses the button that leads on, if the page has one."""
+        pressed = page.button(grant=grant)
+        if pressed is None:
+            return await self._client.get(urljoin(str(answer.url), page.onward)) if page.onward else None
+        target = urljoin(str(answer.url), page.action or str(answer.url))
+        fields = page.fields + ([pressed] if pressed[0] else [])
+        if page.method == "post":
+            return await self._client.post(target, data=_grouped(fields))
+        return await self._client.get(target, params=_grouped(fields))
 
     async def _follow(self, answer: httpx.Response) -> httpx.Response:
         for _ in range(MOST_PAGES):
@@ -49,8 +57,8 @@ class Browser:
         return answer
 
 
-class _Form(HTMLParser):
-    """The first form of a page: its fields as they stand, and its buttons."""
+class _Page(HTMLParser):
+    """A page: its words, the fields and buttons of its first form, and the link that leads on (`rel=next`, or *Continue*)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,12 +67,17 @@ class _Form(HTMLParser):
         self.fields: list[tuple[str, str]] = []
         self.buttons: list[tuple[str, str, str]] = []  # name, value, words
         self.words: list[str] = []
+        self.onward, self._link = "", ""
         self._quiet = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {k: v or "" for k, v in attrs}
         if tag in ("style", "script", "title"):
             self._quiet = True
+        if tag == "a":
+            self._link = given.get("href", "")
+            if given.get("rel") == "next":
+                self.onward = self._link
         if tag == "form" and not self.found:
             self.found = self._inside = True
             self.action, self.method = given.get("action", ""), given.get("method", "get").lower()
@@ -82,12 +95,15 @@ class _Form(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         self._inside = self._inside and tag != "form"
         self._button = self._button and tag != "button"
+        self._link = "" if tag == "a" else self._link
         self._quiet = self._quiet and tag not in ("style", "script", "title")
 
     def handle_data(self, data: str) -> None:
         if self._button:
             name, value, words = self.buttons[-1]
             self.buttons[-1] = (name, value, words + data)
+        if self._link and data.strip().lower() == "continue":
+            self.onward = self.onward or self._link
         if not self._quiet and data.strip():
             self.words.append(data.strip())
 
@@ -106,17 +122,14 @@ def _grouped(fields: list[tuple[str, str]]) -> dict[str, list[str]]:
     return grouped
 
 
-def _first_form(answer: httpx.Response) -> _Form | None:
+def _read(answer: httpx.Response) -> _Page | None:
     if "html" not in answer.headers.get("content-type", ""):
         return None
-    form = _Form()
-    form.feed(answer.text)
-    return form if form.found else None
+    page = _Page()
+    page.feed(answer.text)
+    return page
 
 
 def _text(answer: httpx.Response) -> str:
-    if "html" not in answer.headers.get("content-type", ""):
-        return answer.text
-    page = _Form()
-    page.feed(answer.text)
-    return "\n".join(page.words)
+    page = _read(answer)
+    return "\n".join(page.words) if page else answer.text

@@ -45,14 +45,15 @@ class Code:
 
 @dataclass
 class Asked:
-    """What an app asks a person for."""
+    """What an app asks a person for. `words` say what a scope means; `optional`: the person may leave some out."""
 
     platform: str
-    title: str
     scopes: list[str]
     optional: bool
     action: str
     fields: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    colour: str = "#0b57d0"
 
 
 class Grants:
@@ -108,12 +109,14 @@ class Grants:
         self._keep()
 
     def _keep(self) -> None:
-        self._path.write_bytes(orjson.dumps([asdict(t) for t in self.tokens.values()]))
+        part = self._path.with_suffix(".part")
+        part.write_bytes(orjson.dumps([asdict(t) for t in list(self.tokens.values())]))
+        part.replace(self._path)
 
 
 def who(request: Request, world: World) -> str | None:
     """The person at this browser: as chosen on the page, else by the cookie."""
-    chosen = request.query_params.get("as") or request.cookies.get(COOKIE, "")
+    chosen = request.query_params.get("as", request.cookies.get(COOKIE, ""))  # an empty `as`: somebody else, please
     return chosen if world.person(chosen) else None
 
 
@@ -121,34 +124,51 @@ def ask(request: Request, world: World, asked: Asked) -> Response:
     """The consent page, or the choice of a person when nobody is logged in."""
     user_id = who(request, world)
     if user_id is None:
-        people = "".join(
-            f'<a class="person" href="?{html.escape(urlencode([*request.query_params.multi_items(), ("as", p.id)]))}">'
-            f"<b>{html.escape(p.name)}</b><span>{html.escape(p.email)}</span></a>"
-            for p in world.people
-        )
-        return _page(asked.title, f"<h1>Choose an account</h1><p>to go on to Acme</p>{people}")
+        return _choose(request, world, asked)
     person = next(p for p in world.people if p.id == user_id)
-    hidden = "".join(
-        f'<input type="hidden" name="{html.escape(k)}" value="{html.escape(v)}">'
-        for k, v in (asked.fields | {"as": user_id}).items()
+    others = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "as"] + [("as", "")])
+    lines = []
+    for scope in asked.scopes:
+        said = f"<span>{html.escape(asked.words.get(scope, scope))}<small>{html.escape(scope)}</small></span>"
+        box = (
+            f'<input type="checkbox" name="scope" value="{html.escape(scope)}" checked>'
+            if asked.optional
+            else _hidden("scope", scope)
+        )
+        lines.append(f"<label class=scope>{box}{said}</label>")
+    hidden = "".join(_hidden(k, v) for k, v in (asked.fields | {"as": user_id}).items())
+    hint = "<p class=note>You may leave something out; the app is told what.</p>" if asked.optional else ""
+    return _page(
+        f"{asked.platform}: segsync wants access",
+        f"<p class=person><i>{html.escape(_initials(person.name))}</i><span><b>{html.escape(person.name)}</b>"
+        f'<small>{html.escape(person.email)} · <a href="?{html.escape(others)}">not you?</a></small></span></p>'
+        f"<h1>segsync wants to use your {html.escape(asked.platform)} account</h1>"
+        f'<form method="post" action="{html.escape(asked.action)}">{hidden}<div class="scopes">{"".join(lines)}</div>{hint}'
+        '<div class="row"><button name="decision" value="refuse" class="quiet">Cancel</button>'
+        '<button name="decision" value="grant" class="main">Continue</button></div></form>',
+        asked=asked,
     )
-    ticks = "".join(
-        f'<label class="scope"><input type="checkbox" name="scope" value="{html.escape(s)}" checked'
-        f"{'' if asked.optional else ' disabled'}> {html.escape(s)}</label>"
-        for s in asked.scopes
-    )
-    fixed = (
-        "" if asked.optional else "".join(f'<input type="hidden" name="scope" value="{html.escape(s)}">' for s in asked.scopes)
+
+
+def _choose(request: Request, world: World, asked: Asked) -> Response:
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k != "as"]
+    people = "".join(
+        f'<a class="person" href="?{html.escape(urlencode([*kept, ("as", p.id)]))}"><i>{html.escape(_initials(p.name))}</i>'
+        f"<span><b>{html.escape(p.name)}</b><small>{html.escape(p.email)}</small></span></a>"
+        for p in world.people
+        if not p.deleted
     )
     return _page(
-        asked.title,
-        f"<h1>{html.escape(asked.title)}</h1><p><b>segsync</b> asks for access as <b>{html.escape(person.name)}</b><br>"
-        f"<small>{html.escape(person.email)}</small></p>"
-        f'<form method="post" action="{html.escape(asked.action)}">{hidden}{fixed}<div class="scopes">{ticks}</div>'
-        '<div class="row"><button name="decision" value="refuse" class="quiet">Cancel</button>'
-        '<button name="decision" value="grant" class="main">Continue</button></div></form>'
-        '<p class="note">A stand-in of the sandbox: nothing leaves this machine.</p>',
+        f"{asked.platform}: choose an account", f"<h1>Choose an account</h1><p>to go on to segsync</p>{people}", asked=asked
     )
+
+
+def _hidden(name: str, value: str) -> str:
+    return f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
+
+
+def _initials(name: str) -> str:
+    return "".join(word[0] for word in name.split()[:2])
 
 
 def back(redirect_uri: str, **answer: str) -> Response:
@@ -159,21 +179,41 @@ def back(redirect_uri: str, **answer: str) -> Response:
 
 def wrong(title: str, text: str, status: int = 400) -> Response:
     """A page that says what the app did wrong; the browser is not sent back."""
-    return _page(title, f"<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>", status)
+    return _page(title, f"<h1>{html.escape(title)}</h1><p>{html.escape(text)}</p>", status=status)
 
 
-def _page(title: str, inner: str, status: int = 200) -> Response:
-    style = (
-        "body{margin:0;font:16px/1.5 system-ui,sans-serif;background:#f3f4f7;color:#1d1c1d;display:grid;min-height:100vh;place-items:center}"
-        "main{background:#fff;border-radius:14px;box-shadow:0 8px 40px #0002;padding:32px;width:min(420px,88vw)}h1{font-size:22px;margin:0 0 8px}"
-        ".scopes{border:1px solid #ddd;border-radius:10px;padding:8px 14px;margin:16px 0}.scope{display:block;padding:4px 0}"
-        ".row{display:flex;gap:12px;justify-content:flex-end}button{font:inherit;border:0;border-radius:8px;padding:10px 18px;cursor:pointer}"
-        ".main{background:#0866ff;color:#fff}.quiet{background:#e6e8ec}.note,small,span{color:#666;font-size:13px}"
-        ".person{display:flex;flex-direction:column;padding:10px 14px;border:1px solid #ddd;border-radius:10px;margin:8px 0;color:inherit;text-decoration:none}"
-        "@media(prefers-color-scheme:dark){body{background:#16181c;color:#e8e8e8}main{background:#23262b}.quiet{background:#3a3f47;color:#eee}}"
-    )
+_STYLE = (
+    ""
+    "body{margin:0;font:16px/1.5 system-ui,sans-serif;background:#eef0f4;color:#1d1c1d;"
+    "display:grid;min-height:100vh;place-items:center}"
+    "main{background:#fff;border-radius:16px;box-shadow:0 10px 50px #0002;width:min(440px,92vw);overflow:hidden}"
+    "header{background:var(--c);color:#fff;padding:14px 28px;font-weight:600;letter-spacing:.02em}section{padding:24px 28px}"
+    "h1{font-size:21px;line-height:1.3;margin:18px 0 8px}p{margin:0 0 12px}"
+    "small{display:block;color:#6b6f76;font-size:13px;font-weight:400}"
+    ".scopes{border:1px solid #d9dce1;border-radius:12px;padding:6px 14px;margin:16px 0}"
+    ".scope{display:flex;gap:12px;align-items:flex-start;padding:8px 0}.scope+.scope{border-top:1px solid #eceef1}"
+    "input[type=checkbox]{width:18px;height:18px;margin:4px 0;accent-color:var(--c)}"
+    ".row{display:flex;gap:12px;justify-content:flex-end;margin-top:20px}"
+    "button{font:inherit;font-weight:600;border:0;border-radius:9px;padding:10px 20px;cursor:pointer}"
+    ".main{background:var(--c);color:#fff}.quiet{background:#e6e8ec;color:inherit}"
+    "button:focus-visible,a:focus-visible{outline:3px solid #f5a623}"
+    ".person{display:flex;gap:12px;align-items:center;color:inherit;text-decoration:none;margin:0}"
+    "a.person{padding:10px 14px;border:1px solid #d9dce1;border-radius:12px;margin:8px 0}a.person:hover{background:#f6f7f9}"
+    ""
+    ".person i{display:grid;place-items:center;width:38px;height:38px;border-radius:50%;background:var(--c);"
+    "color:#fff;font-style:normal}"
+    ".note,footer{color:#6b6f76;font-size:13px}footer{padding:0 28px 18px}"
+    "@media(prefers-color-scheme:dark){body{background:#16181c;color:#e8e8e8}main{background:#23262b}.quiet{background:#3a3f47}"
+    ".scopes,a.person{border-color:#3d424a}.scope+.scope{border-color:#30343b}a.person:hover{background:#2b2f35}"
+    "a{color:#8ab4f8}}"
+)
+
+
+def _page(title: str, inner: str, *, asked: Asked | None = None, status: int = 200) -> Response:
+    colour, platform = (asked.colour, asked.platform) if asked else ("#444", "Sign-in")
     return HTMLResponse(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{style}</style><main>{inner}</main></html>",
+        f"<title>{html.escape(title)}</title><style>:root{{--c:{colour}}}{_STYLE}</style><main><header>{html.escape(platform)}</header>"
+        f"<section>{inner}</section><footer>A stand-in of the sandbox: nothing leaves this machine.</footer></main></html>",
         status,
     )

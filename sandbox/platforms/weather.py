@@ -8,7 +8,7 @@ from typing import Any
 STRIKES = ("http_500", "rate_limited", "timeout", "reset", "slow")
 STATES = ("terms_not_accepted", "account_disabled", "access_lost")
 ONCE = ("token_revoked", "token_expired", "audience_deleted")
-SLOW_S = 20.0
+SLOW_S = 5.0
 TIMEOUT_S = 120.0
 
 
@@ -43,10 +43,10 @@ class Weather:
         self.cleared.set()
         self.cleared = asyncio.Event()
 
-    def strike(self, endpoint: str, account_id: str | None) -> str | None:
-        """The fault that this request meets, used up once."""
+    def strike(self, endpoint: str, path: str, account_id: str | None) -> str | None:
+        """The fault that this request meets, used up once; a strike names a part of our endpoint, or of the path as asked."""
         for strike in self._strikes:
-            if strike.endpoint not in (None, "") and strike.endpoint not in endpoint:
+            if strike.endpoint and strike.endpoint not in endpoint and strike.endpoint.strip("/") not in path:
                 continue
             if strike.account_id not in (None, "", account_id):
                 continue
