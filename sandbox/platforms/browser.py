@@ -17,7 +17,7 @@ class Browser:
 
     def __init__(self, user_id: str, base_url: str) -> None:
         self._base_url = base_url
-        self._client = httpx.AsyncClient(cookies={COOKIE: user_id}, follow_redirects=False, timeout=60, trust_env=False)
+        self._cookies = httpx.Cookies({COOKIE: user_id})
 
     async def consent(self, url: str, *, grant: bool) -> dict[str, Any]:
         """Goes through a connect link to its end: `{status, url, text}` of the last page.
@@ -25,36 +25,41 @@ class Browser:
         Raises httpx.InvalidURL or httpx.TransportError when an address leads nowhere.
         """
         start = urljoin(f"{self._base_url}/", html.unescape(url))
-        answer = await self._follow(await self._client.get(start))
-        for _ in range(MOST_PAGES):
-            page = _read(answer)
-            sent = await self._press(answer, page, grant=grant) if page and answer.status_code < 400 else None
-            if sent is None:
-                break
-            answer = await self._follow(sent)
+        async with httpx.AsyncClient(cookies=self._cookies, follow_redirects=False, timeout=60, trust_env=False) as client:
+            answer = await _follow(client, await client.get(start))
+            for _ in range(MOST_PAGES):
+                page = _read(answer)
+                sent = await _press(client, answer, page, grant=grant) if page and answer.status_code < 400 else None
+                if sent is None:
+                    break
+                answer = await _follow(client, sent)
+            self._cookies = client.cookies
         return {"status": answer.status_code, "url": str(answer.url), "text": _text(answer)}
 
-    async def _press(self, answer: httpx.Response, page: "_Page", *, grant: bool) -> httpx.Response | None:
-        """Presses the button that leads on, if the page has one."""
-        pressed = page.button(grant=grant)
-        if pressed is None:
-            return await self._client.get(urljoin(str(answer.url), page.onward)) if page.onward else None
-        target = urljoin(str(answer.url), page.action or str(answer.url))
-        fields = page.fields + ([pressed] if pressed[0] else [])
-        if page.method == "post":
-            return await self._client.post(target, data=_grouped(fields))
-        return await self._client.get(target, params=_grouped(fields))
 
-    async def _follow(self, answer: httpx.Response) -> httpx.Response:
-        for _ in range(MOST_PAGES):
-            if not answer.is_redirect:
-                break
-            onward = urljoin(str(answer.url), answer.headers["location"])
-            parts = urlsplit(onward)
-            if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost"):
-                break
-            answer = await self._client.get(onward)
-        return answer
+async def _press(client: httpx.AsyncClient, answer: httpx.Response, page: "_Page", *, grant: bool) -> httpx.Response | None:
+    """Presses the button that leads on, if the page has one."""
+    pressed = page.button(grant=grant)
+    if pressed is None:
+        return await client.get(urljoin(str(answer.url), page.onward)) if page.onward else None
+    target = urljoin(str(answer.url), page.action or str(answer.url))
+    fields = page.fields + ([pressed] if pressed[0] else [])
+    if page.method == "post":
+        return await client.post(target, data=_grouped(fields))
+    return await client.get(target, params=_grouped(fields))
+
+
+async def _follow(client: httpx.AsyncClient, answer: httpx.Response) -> httpx.Response:
+    """Goes where a redirect leads, as long as that is http on this machine."""
+    for _ in range(MOST_PAGES):
+        if not answer.is_redirect:
+            break
+        onward = urljoin(str(answer.url), answer.headers["location"])
+        parts = urlsplit(onward)
+        if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost"):
+            break
+        answer = await client.get(onward)
+    return answer
 
 
 class _Page(HTMLParser):

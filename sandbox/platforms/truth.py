@@ -81,16 +81,8 @@ class Truth:
         self._habits = habits or Habits()
         self._pending: list[tuple[float, int, Audience, Change]] = []
         self._order = count()
-        log = folder / "log.ndjson"
-        self._entries: list[bytes] = _lines(log)
-        self._log = log.open("ab", buffering=0)
+        self._entries: list[bytes] = _lines(folder / "log.ndjson")
         self._replay()
-        self._shelf = (folder / "audiences.ndjson").open("ab", buffering=0)
-
-    def close(self) -> None:
-        """Closes the files."""
-        self._log.close()
-        self._shelf.close()
 
     # ── audiences ──
 
@@ -242,8 +234,8 @@ class Truth:
             "status": "partial" if rejected else "ok",
             "request_id": request_id,
         }
-        self._log.write(orjson.dumps(entry) + b"\n")
         self._entries.append(orjson.dumps(entry))
+        _append(self._folder / "log.ndjson", self._entries[-1])
 
     def _journal(self, audience: Audience) -> Path:
         return self._folder / f"{audience.id}.members"
@@ -256,7 +248,7 @@ class Truth:
 
     def _shelve(self, audience: Audience) -> None:
         row = {k: getattr(audience, k) for k in ("id", "account_id", "name", "created", "fields", "deleted", "number")}
-        self._shelf.write(orjson.dumps(row) + b"\n")
+        _append(self._folder / "audiences.ndjson", orjson.dumps(row))
 
     def _replay(self) -> None:
         for line in _lines(self._folder / "audiences.ndjson"):
@@ -285,6 +277,11 @@ class Truth:
         if at < len(written):  # a kill cut the last record off; its request was never answered
             with path.open("ab") as file:
                 file.truncate(at)
+
+
+def _append(path: Path, line: bytes) -> None:
+    with path.open("ab", buffering=0) as file:
+        file.write(line + b"\n")
 
 
 def _lines(path: Path) -> list[bytes]:
