@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from sandbox import segments
+from sandbox.linkedin import LinkedIn
 from sandbox.meta import Meta
 from sandbox.platforms.browser import Browser
 from sandbox.platforms.platform import Platform
@@ -20,7 +21,7 @@ from sandbox.platforms.weather import ONCE, STATES, STRIKES
 from sandbox.world import World
 
 Json = dict[str, Any]
-NOT_YET = ("google", "linkedin")
+NOT_YET = ("google",)
 
 
 class Slack(Protocol):
@@ -45,7 +46,7 @@ class Control:
     def __init__(self, world: World, slack: Slack) -> None:
         self._world, self._slack = world, slack
         self._folder = world.data / "segments"
-        self.platforms: dict[str, Platform] = {"meta": Meta(world)}
+        self.platforms: dict[str, Platform] = {"meta": Meta(world), "linkedin": LinkedIn(world)}
         self._browsers: dict[str, Browser] = {}
         segments.write(self._folder)
         for platform in self.platforms.values():

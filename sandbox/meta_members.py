@@ -14,11 +14,10 @@ from typing import Any
 
 import orjson
 
-from sandbox.platforms.identifiers import Digests, Identifiers, digests_of
+from sandbox.platforms.identifiers import NO_HEX, Identifiers, digest_column, is_hex_column
 from sandbox.platforms.people import ADDRESS_PARTS
 
 MAX_ROWS = 10_000
-NO_HEX = re.compile(r"[^0-9a-f]")
 MULTI = {"EXTERN_ID", "EMAIL", "PHONE", "GEN", "DOBY", "DOBM", "DOBD", "LN", "FN", "FI", "CT", "ST", "ZIP", "MADID", "COUNTRY"}
 MULTI |= {"EMAIL_SHA256", "PHONE_SHA256", "APPUID", "PAGEUID", "LOOKALIKE_VALUE"}
 MULTI |= {"DATA_PROCESSING_OPTIONS", "DATA_PROCESSING_OPTIONS_COUNTRY", "DATA_PROCESSING_OPTIONS_STATE"}
@@ -108,20 +107,6 @@ def _bad_rows(columns: dict[str, Sequence[Any]], rows: Rows) -> set[int]:
 
 def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 64 and not NO_HEX.search(value)
-
-
-def is_hex_column(column: Sequence[Any]) -> bool:
-    """Whether every value is a SHA-256 in lower-case hex, or empty: decided on the column as one text."""
-    try:
-        joined = "".join(column)
-    except TypeError:
-        return False
-    return set(map(len, column)) <= {0, 64} and not NO_HEX.search(joined)
-
-
-def digest_column(column: Sequence[str]) -> Digests:
-    """The distinct digests of a column of hex, empty values left out."""
-    return digests_of(bytes.fromhex("".join(column)))
 
 
 def normal(kind: str, clear: str) -> bytes | None:

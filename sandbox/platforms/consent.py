@@ -95,10 +95,11 @@ class Grants:
             return token, "revoked"
         return token, "good" if token.expires > self._now() else "expired"
 
-    def revoke(self, *, user_id: str | None = None) -> None:
-        """All grants that exist (of this person) are taken back."""
-        for token in self.tokens.values():
-            token.revoked = token.revoked or user_id in (None, token.user_id)
+    def revoke(self, *, user_id: str | None = None, client_id: str | None = None) -> None:
+        """All grants that exist (of this person, to this app) are taken back."""
+        for token in list(self.tokens.values()):
+            asked = user_id in (None, token.user_id) and client_id in (None, token.client_id)
+            token.revoked = token.revoked or asked
         self._keep()
 
     def expire(self) -> None:

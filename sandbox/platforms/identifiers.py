@@ -4,7 +4,8 @@ An identifier by itself is bytes: one letter for its kind (`KINDS`), then the ra
 values (or packs several parts). In columns the digests of a kind stand together without their letter.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ Times = npt.NDArray[np.float64]
 _NONE: Digests = np.empty(0, "S32")
 _HEX = np.array([f"{n:02x}".encode() for n in range(256)], "S2").view("u1").reshape(256, 2)
 _MERGE_AT = 65_536
+NO_HEX = re.compile(r"[^0-9a-f]")
 
 
 def raw(digests: Digests) -> bytes:
@@ -184,3 +186,17 @@ def lines(digests: Digests, kind: str, *, at_once: int = 50_000) -> Iterator[byt
         page[:, len(before) : -len(after)] = _HEX[part].reshape(-1, 64)
         page[:, -len(after) :] = np.frombuffer(after, "u1")
         yield page.tobytes()
+
+
+def is_hex_column(column: Sequence[Any]) -> bool:
+    """Whether every value is a SHA-256 in lower-case hex, or empty: decided on the column as one text."""
+    try:
+        joined = "".join(column)
+    except TypeError:
+        return False
+    return set(map(len, column)) <= {0, 64} and not NO_HEX.search(joined)
+
+
+def digest_column(column: Sequence[str]) -> Digests:
+    """The distinct digests of a column of hex, empty values left out."""
+    return digests_of(bytes.fromhex("".join(column)))
