@@ -1,0 +1,111 @@
+"""Refreshes: claims one that waits and works on it until it finishes, settles, is held, fails or is handed back."""
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from core.delivery import Stopped
+from core.errors import ChannelError, LeaseLost, SegmentGone, SegsyncError, SourceError
+from core.execution import Execution, RefreshSettings, Work, is_passing, trouble_wait
+from core.ledger import Ledgers
+from core.models import Channel, Grant, Refresh
+from core.ports import AdChannel, Clock, SegmentSource, Target
+from core.schedule import next_due_of
+from core.store import Store
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["RefreshSettings", "Refreshing"]
+
+
+class Refreshing:
+    """Executes refreshes. `grants`: the grant of a connection by its id, fresh enough to use; raises NeedsReconnect.
+
+    `wake`: called when there may be news for people.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        channels: Mapping[Channel, AdChannel],
+        sources: Mapping[str, SegmentSource],
+        grants: Callable[[str], Grant],
+        ledgers: Ledgers,
+        clock: Clock,
+        settings: RefreshSettings | None = None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store, self._channels, self._sources, self._grants = store.refreshes, channels, sources, grants
+        self._ledgers, self._clock, self._wake = ledgers, clock, wake
+        self._settings = settings or RefreshSettings()
+        self._stopping = threading.Event()
+
+    def execute_next(self) -> bool:
+        """Claims one refresh and works on it; False when there is none to claim. Called by worker threads in a loop."""
+        if self._stopping.is_set():
+            return False
+        run = self._store.claim(self._clock.now(), self._settings.lease, self._settings.per_org)
+        if run is None:
+            return False
+        try:
+            self._execute(run)
+        except LeaseLost:
+            logger.info("Refresh %s is no longer ours.", run.id)
+        except Stopped:
+            self._hand_back(run)
+        except Exception as error:  # noqa: BLE001 - the job wrapper: whatever happens, the refresh must end in a state that people see
+            self._end(run, error)
+        finally:
+            self._wake()
+        return True
+
+    def stop(self) -> None:
+        """Takes nothing new; what runs ends its requests in flight and is handed back."""
+        self._stopping.set()
+
+    def _execute(self, run: Refresh) -> None:
+        sync = self._store.sync(run.id)
+        channel = self._channels.get(sync.channel)
+        if channel is None:
+            raise ChannelError(f"{sync.channel.label} is not set up in the settings.")
+        source = self._sources.get(sync.segment_source)
+        if source is None:
+            raise SegmentGone("This segment's source is not declared any more.")
+        target = Target(self._grants(sync.run_as), sync.account_id, sync.login_id, sync.audience_id or "", sync.segment_kind)
+        ledger = self._ledgers.of(sync.id)
+        work = Work(run, sync, channel, source, target, ledger, self._store, self._clock, self._settings, self._stopping)
+        try:
+            Execution(work).go()
+        finally:
+            ledger.close()
+
+    def _hand_back(self, run: Refresh) -> None:
+        try:
+            self._store.postpone(run.id, run.fence, self._clock.now(), self._store.get(run.id).checkpoint)
+        except LeaseLost:
+            return
+
+    def _end(self, run: Refresh, error: Exception) -> None:
+        """Trouble that passes: tried again later; anything else fails the sync with an alert that says what to do."""
+        now = self._clock.now()
+        code = error.code if isinstance(error, ChannelError | SourceError) else "internal_error"
+        detail = dict(error.detail) if isinstance(error, ChannelError) else {}
+        if isinstance(error, SourceError):
+            detail["what"] = str(error)
+        if not isinstance(error, SegsyncError):  # its message may hold somebody's data: only where it happened is written
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("Refresh %s met %s:\n%s", run.id, type(error).__name__, frames)
+        try:
+            latest = self._store.get(run.id)
+            if is_passing(error):
+                seconds, memory = trouble_wait(error, latest, self._settings.waits)
+                if seconds is not None:
+                    self._store.postpone(run.id, run.fence, now + timedelta(seconds=seconds), memory)
+                    return
+            due = next_due_of(self._store.sync(run.id), now)
+            self._store.fail(run.id, run.fence, code, detail, next_due_at=due, now=now)
+        except LeaseLost:
+            logger.info("Refresh %s was stopped while it ended.", run.id)
