@@ -27,9 +27,9 @@ class State(IntEnum):
 class Plan:
     """What to do, each table sorted by member.
 
-    `removes`: identifiers to take out. `adds`: members to send now, whole. `again`: members to send, whole, after the removals have
-    settled. `left`: members of the ledger whose key left, for the guard; `known`: members that the ledger holds and that are not
-    leaving already. `added`, `unchanged`: members.
+    `removes`: identifiers to take out. `adds`: members to send now, whole. `again`: members to send, whole, after the removals
+    have settled. `left`: members of the ledger whose key left, for the guard; `known`: members that the ledger holds and that
+    are not leaving already. `added`, `unchanged`: members.
     """
 
     removes: pl.DataFrame
@@ -51,8 +51,18 @@ _ROW = ["member", *_ID]
 LEDGER_SCHEMA = {"member": pl.UInt64, "kind": pl.UInt8, "value": pl.Binary, "state": pl.UInt8, "batch": pl.UInt32}
 
 
-def compare(current: pl.DataFrame, ledger: pl.DataFrame, *, everything: bool = False, retry_refused: bool = False) -> Plan:
-    """The plan from a ledger to the current members. `everything`: all are sent, whether delivered or not."""
+def compare(
+    current: pl.DataFrame,
+    ledger: pl.DataFrame,
+    *,
+    withdrawn: pl.Series | None = None,
+    everything: bool = False,
+    retry_refused: bool = False,
+) -> Plan:
+    """The plan from a ledger to the current members. `everything`: all are sent, whether delivered or not.
+
+    `withdrawn`: members that took their consent back; they leave, and the guard does not count them.
+    """
     keys = current.select("member").unique()
     if not ledger.height:
         return Plan(ledger.select(_ROW), current.sort("member"), current.clear(), 0, 0, keys.height, 0)
@@ -72,12 +82,15 @@ def compare(current: pl.DataFrame, ledger: pl.DataFrame, *, everything: bool = F
     adds = current.join(missing, on="member", how="semi").join(at_risk, on="member", how="anti").sort("member")
     again = current.join(at_risk, on="member", how="semi").sort("member")
     staying = ledger.filter(pl.col("state") != State.LEAVING).select("member").unique()
+    left = staying.join(keys, on="member", how="anti")
+    if withdrawn is not None:
+        left = left.join(withdrawn.to_frame("member"), on="member", how="anti")
     sent = pl.concat([adds.select("member"), again.select("member")]).unique()
     return Plan(
         removes=gone.select(_ROW).unique(_ID, keep="first").sort("member"),
         adds=adds,
         again=again,
-        left=staying.join(keys, on="member", how="anti").height,
+        left=left.height,
         known=staying.height,
         added=keys.join(ledger.select("member").unique(), on="member", how="anti").height,
         unchanged=keys.height - sent.height,

@@ -69,6 +69,7 @@ class Execution:
         self._memory: dict[str, Any] = dict(work.run.checkpoint)
         self._counts = replace(Counts(), **self._memory.get("totals", {}))
         self._beaten = 0.0
+        self._held = False
         self._rejected: dict[str, int] = dict(self._memory.get("refused", {}))
         self._refusal: RemovalRefused | None = None
 
@@ -196,16 +197,13 @@ class Execution:
         run = self._run
         self._beat(Phase.COMPARING, 0, members.members, now=True)
         full = run.kind is RefreshKind.FULL and not self._memory.get("resent")
-        plan = compare(
-            current, book.table, everything=full, retry_refused=run.requested_by is not None and "totals" not in self._memory
-        )
-        held = self._is_guarded(plan, current)
-        if held:
-            staying = book.table.filter(pl.col("state") != State.LEAVING).join(
-                members.withdrawn.to_frame("member"), on="member", how="anti"
-            )
-            current = staying.select("member", "kind", "value").unique()
-            shown, plan = plan, compare(current, book.table)
+        again = run.requested_by is not None and "totals" not in self._memory  # a person's request tries refused members again
+        plan = compare(current, book.table, withdrawn=members.withdrawn, everything=full, retry_refused=again)
+        self._held = self._is_guarded(plan, current)
+        if self._held:  # who withdrew consent leaves all the same
+            staying = book.table.filter(pl.col("state") != State.LEAVING).select("member", "kind", "value").unique()
+            current = staying.join(members.withdrawn.to_frame("member"), on="member", how="anti")
+            shown, plan, full = plan, compare(current, book.table), False
             if plan.is_empty or run.kind is RefreshKind.DRY:
                 self._hold(shown, book, members)
                 return
@@ -214,7 +212,7 @@ class Execution:
             self._finish(book)
             return
         header: dict[str, Any] = {
-            "version": None if held else version,
+            "version": None if self._held else version,
             "counts": {"members": members.members, "matchable": self._counts.matchable},
         }
         if audience is None:
@@ -269,7 +267,7 @@ class Execution:
         if full:
             self._memory["resent"] = True
         waiting = {k: v for wave in sent for k, v in wave.waiting.items()}
-        if plan.again.height or waiting:
+        if plan.again.height or waiting or self._held:
             wait = traits.settle if plan.again.height else timedelta(0)
             self._settle(wait)
             return
@@ -328,6 +326,7 @@ class Execution:
             raise self._refusal
         self._beat(Phase.SETTLING, 0, 0, now=True)
         self._remember(store=False)
+        self._memory.pop("troubles", None)
         self._store.settle(self._run.id, self._run.fence, self._work.clock.now() + wait, self._memory)
 
     def _hold(self, plan: Plan, book: Book, members: Members) -> None:
@@ -345,7 +344,7 @@ class Execution:
 
     def _count(self, plan: Plan) -> None:
         """Counts once what the first plan of this refresh does; later plans of the same refresh only go on with it."""
-        if "totals" in self._memory:
+        if "totals" in self._memory or self._held:
             return
         again = plan.again["member"].n_unique() if plan.again.height else 0
         adds = plan.adds["member"].n_unique() if plan.adds.height else 0
@@ -358,8 +357,7 @@ class Execution:
 
     def _remember(self, *, store: bool = True) -> None:
         totals = asdict(self._counts) | {"rejected": {}}
-        self._memory |= {"totals": totals, "refused": self._rejected}
-        self._memory.pop("troubles", None)
+        self._memory |= {"refused": self._rejected} | ({} if self._held else {"totals": totals})
         if store:
             self._store.checkpoint(self._run.id, self._run.fence, self._memory)
 

@@ -9,8 +9,9 @@ ADDRESS         for Meta 128 bytes: the SHA-256 of first name, last name, countr
 MOBILE          the advertising id in clear, lower case, with hyphens
 DOMAIN, COMPANY, PAGE   in clear, UTF-8
 
-Which kinds a channel's rules yield: Meta and Google e-mail, phone, address, mobile; LinkedIn e-mail and mobile (names would travel in
-clear, so there is no address); of companies domain, name and page. A segment gives those of them for which it has columns.
+Which kinds a channel's rules yield: Meta and Google e-mail, phone, address, mobile; LinkedIn e-mail and mobile (names would
+travel in clear, so there is no address); of companies domain, name and page. A segment gives those of them for which
+it has columns.
 """
 
 from collections.abc import Mapping

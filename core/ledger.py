@@ -5,10 +5,12 @@ identifier. Its *journal* grows by one small record after each answer, so that a
 requests in flight, which then still count as "may or may not be there".
 
 On disk: `NNNNNNNN.ledger` is `SEGLEDG1`, then blocks of (length u32 LE, nonce 12 bytes, AES-256-GCM of at most 4 MiB). The blocks
-together are a length (u32 LE), the header as JSON of that length, and an Arrow IPC file. `NNNNNNNN.journal` is a row of such blocks,
-each a JSON object. A block is bound to the sync, the file's name, its place, and whether it is the last one: blocks cannot be moved,
-swapped or cut off (of a journal the end may be missing after a crash: a torn last record counts as never written). A generation is
-made under another name, flushed and linked in place; a name that exists already means that another worker has taken over.
+together are a length (u32 LE), the header as JSON of that length, and an Arrow IPC file. `NNNNNNNN.journal` is a row of such
+blocks, each a JSON object. A block is bound to the sync, the file's name, its place, and whether it is the last one: blocks
+cannot be moved, swapped or cut off (of a journal the end may be missing after a crash: a torn last record counts as
+never written). A
+generation is made under another name, flushed and linked in place; a name that exists already means that another worker has taken
+over.
 """
 
 import io

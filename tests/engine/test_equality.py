@@ -1,0 +1,156 @@
+"""Whatever happens in between, at rest the audience is equal to the segment."""
+
+import itertools
+import random
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from core.errors import OutcomeUnknown, Rejected
+from core.models import RefreshKind, RefreshState
+from core.ports import Delivery, Op
+from tests.engine.conftest import Desk, Identifier, Killed, email, phone
+
+Row = tuple[int, int | None, int | None]  # key, which e-mail, which phone
+rows = st.tuples(st.integers(0, 5), st.none() | st.integers(0, 5), st.none() | st.integers(0, 3))
+segments = st.lists(rows, max_size=9)
+steps = st.tuples(segments, st.integers(0, 14), st.sampled_from([RefreshKind.ROUTINE, RefreshKind.FULL]))
+
+
+def written(row: Row) -> dict[str, str | None]:
+    key, mail, tel = row
+    return {
+        "key": f"k{key}",
+        "email": None if mail is None else f"p{mail}@example.com",
+        "phone": None if tel is None else f"+1202500123{tel}",
+    }
+
+
+def identifiers(row: Row) -> set[Identifier]:
+    _, mail, tel = row
+    found = set() if mail is None else {email(f"p{mail}@example.com")}
+    return found | (set() if tel is None else {phone(f"1202500123{tel}")})
+
+
+def held_by(segment: list[Row]) -> set[Identifier]:
+    return set().union(*(identifiers(row) for row in segment)) if segment else set()
+
+
+def hangs_together(segments: list[list[Row]]) -> list[set[Identifier]]:
+    """Groups of identifiers that members of these segments have carried together."""
+    members: dict[int, set[Identifier]] = {}
+    for row in itertools.chain(*segments):
+        members.setdefault(row[0], set()).update(identifiers(row))
+    groups: list[set[Identifier]] = []
+    for found in members.values():
+        touching = [g for g in groups if g & found]
+        groups = [g for g in groups if not g & found] + [set().union(found, *touching)]
+    return groups
+
+
+def knowable(persons: list[frozenset[Identifier]], before: list[list[Row]], after: list[Row]) -> bool:
+    """Whether the ledger can know whom the removals of this step may take along."""
+    lost = set().union(*(held_by(s) for s in before)) - held_by(after)
+    groups = hangs_together([*before, after])
+    pairs = [(x, y) for p in persons for x, y in itertools.permutations(p, 2) if x in lost and y in held_by(after)]
+    return all(any(x in g and y in g for g in groups) for x, y in pairs)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(
+    history=st.lists(steps, min_size=1, max_size=5),
+    pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=3, unique_by=(lambda p: p[0], lambda p: p[1])),
+    one_of_each=st.booleans(),
+    batch_rows=st.integers(1, 4),
+    luck=st.integers(0, 2**16),
+)  # fmt: skip
+def test_after_any_history_with_kills_at_any_moment_the_audience_is_equal(
+    history: list[tuple[list[Row], int, RefreshKind]],
+    pairs: list[tuple[int, int]],
+    one_of_each: bool,
+    batch_rows: int,
+    luck: int,
+) -> None:
+    persons = [frozenset({email(f"p{m}@example.com"), phone(f"1202500123{t}")}) for m, t in pairs]
+    before: list[list[Row]] = [[]]
+    for segment, kill_at, _ in history:
+        assume(knowable(persons, before, segment))
+        before = [*before, segment] if kill_at else [segment]
+    with tempfile.TemporaryDirectory() as folder:
+        desk = Desk(Path(folder) / "desk", batch_rows=batch_rows, one_of_each=one_of_each, in_flight=2)
+        desk.platform.persons = {i: p for p in persons for i in p}
+        desk.platform.lag = timedelta(minutes=random.Random(luck).choice([0, 10, 29]))
+        for number, (segment, kill_at, kind) in enumerate(history):
+            desk.write([written(row) for row in segment])
+            left = iter(range(kill_at, 0, -1)) if kill_at else iter(())
+
+            def moment(_: object, left: Iterator[int] = left) -> None:
+                if next(left, None) == 1:
+                    raise Killed
+
+            desk.ledgers.moment = moment  # type: ignore[method-assign]
+            desk.platform.faults = desk.platform.after = moment
+            run = desk.work() if number == 0 else desk.refresh(kind, by="U1" if kind is RefreshKind.FULL else None)
+            if run.state is RefreshState.HELD:  # everybody left
+                desk.store.refreshes.decide(run.id, apply=True, at=desk.clock.now())
+                run = desk.work()
+            assert run.state is RefreshState.SUCCEEDED
+            desk.clock.move(timedelta(hours=1))
+            assert desk.platform.held() == held_by(segment)
+        desk.store.close()
+
+
+@pytest.mark.parametrize("kill_at", range(1, 16))
+def test_who_is_added_by_a_request_whose_answer_is_lost_and_leaves_before_the_next_plan_is_removed(
+    desk: Desk, kill_at: int
+) -> None:
+    countdown = iter(range(kill_at, 0, -1))
+
+    def moment(_: object) -> None:
+        if next(countdown, None) == 1:
+            raise Killed
+
+    desk.write([written((0, 0, None)), written((1, 1, None))])
+    desk.ledgers.moment = desk.platform.faults = desk.platform.after = moment  # type: ignore[method-assign]
+    try:
+        desk.engine.execute_next()
+    except Killed:
+        desk.write([written((1, 1, None))])
+    run = desk.work()
+    assert run.state is RefreshState.SUCCEEDED
+    desk.ledgers.moment = desk.platform.faults = desk.platform.after = lambda _: None  # type: ignore[method-assign]
+    desk.write([written((1, 1, None))])
+    desk.refresh()
+    assert desk.platform.held() == {email("p1@example.com")}
+
+
+def test_lost_answers_and_refusals_in_any_order_leave_nobody_behind(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    desk = Desk(tmp_path / "d", batch_rows=7, in_flight=3)
+    bad = {f"p{i}@example.com" for i in (3, 21, 22, 60)}
+    digests = {email(b)[1] for b in bad}
+
+    def faults(delivery: Delivery) -> None:
+        if chance.random() < 0.1:
+            raise OutcomeUnknown
+        if delivery.op is Op.ADD and {v.as_py() for c in delivery.batch.columns.values() for v in c.value} & digests:
+            raise Rejected
+
+    def after(_: Delivery) -> None:
+        if chance.random() < 0.1:
+            raise OutcomeUnknown
+
+    desk.platform.faults, desk.platform.after = faults, after
+    everybody = [f"p{i}@example.com" for i in range(100)]
+    for round_ in range(4):
+        there = [m for m in everybody if chance.random() < 0.8]
+        desk.write([{"key": m, "email": m, "phone": None} for m in there])
+        run = desk.work() if round_ == 0 else desk.refresh()
+        while run.state is RefreshState.FAILED:
+            run = desk.refresh()
+        assert desk.platform.held() == {email(m) for m in there if m not in bad}

@@ -1,0 +1,388 @@
+"""Refreshes end with the audience equal to the segment, in few requests."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from core.errors import NeedsReconnect, OutcomeUnknown, RateLimited, Rejected, RemovalRefused, Unavailable
+from core.models import RefreshKind, RefreshState, SyncStatus
+from core.ports import Op, Receipt, Settlement
+from tests.engine.conftest import Desk, Killed, email, phone
+
+
+def person(key: str, mail: str | None = None, tel: str | None = None) -> dict[str, str | None]:
+    return {"key": key, "email": mail, "phone": tel}
+
+
+def crowd(n: int, first: int = 0) -> list[dict[str, str | None]]:
+    return [person(f"k{i}", f"p{i}@example.com") for i in range(first, first + n)]
+
+
+def test_the_first_refresh_creates_the_audience_and_fills_it(desk: Desk) -> None:
+    desk.write(
+        [person("a", " Ann@Example.COM ", "+1 (202) 500-1234"), person("b", None, "00442071838750"), person("c", "no mail", "")]
+    )
+    run = desk.work()
+    assert run.state is RefreshState.SUCCEEDED
+    assert desk.platform.held() == {email("ann@example.com"), phone("12025001234"), phone("442071838750")}
+    sync = desk.sync()
+    assert (sync.status, sync.members, sync.matchable, sync.delivered, sync.matched) == (SyncStatus.SYNCED, 3, 2, 2, 3)
+    assert (run.counts.added, run.counts.removed) == (2, 0)
+
+
+def test_only_the_difference_is_sent(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    desk.platform.requests.clear()
+    desk.write(crowd(1000, first=10))
+    run = desk.refresh()
+    assert [(r.op, r.batch.size) for r in desk.platform.requests] == [(Op.REMOVE, 10), (Op.ADD, 10)]
+    assert (run.counts.added, run.counts.removed, run.counts.unchanged) == (10, 10, 990)
+    assert len(desk.platform.held()) == 1000
+
+
+def test_a_reformatted_file_and_duplicate_rows_need_no_request(desk: Desk) -> None:
+    desk.write([person("a", "ann@example.com", "+12025001234"), person("b", "bo@example.com")])
+    desk.work()
+    desk.platform.requests.clear()
+    desk.write([person("b", "BO@example.com "), person("a", "ann@example.com", "+1 202-500-1234"), person("b", "bo@example.com")])
+    assert desk.refresh().state is RefreshState.SUCCEEDED
+    assert desk.platform.requests == []
+
+
+def test_a_member_that_lost_one_identifier_is_sent_again_after_the_removal_settled(desk: Desk) -> None:
+    a, b = email("a@example.com"), email("b@example.com")
+    desk.platform.persons = dict.fromkeys((a, b), frozenset({a, b}))
+    desk.platform.lag = timedelta(minutes=20)
+    desk.write([person("k", "a@example.com"), person("k", "b@example.com")])
+    desk.work()
+    desk.write([person("k", "a@example.com")])
+    run = desk.refresh()
+    assert desk.platform.held() == {a}
+    assert (run.counts.removed, run.counts.again) == (0, 1)
+
+
+def test_who_shares_a_phone_with_somebody_who_left_is_sent_again(desk: Desk) -> None:
+    home = phone("12025001234")
+    ann = email("ann@example.com")
+    desk.platform.persons = dict.fromkeys((home, ann), frozenset({home, ann}))
+    desk.write([person("a", "ann@example.com", "+12025001234"), person("b", "bo@example.com", "+12025001234")])
+    desk.work()
+    desk.write([person("b", "bo@example.com", "+12025001234")])
+    desk.refresh()
+    assert desk.platform.held() == {home, email("bo@example.com")}
+
+
+def test_absent_identifiers_join_nobody(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    desk.platform.requests.clear()
+    desk.write(crowd(999))
+    desk.refresh()
+    assert [(r.op, r.batch.size) for r in desk.platform.requests] == [(Op.REMOVE, 1)]
+
+
+def test_waiting_for_the_platform_holds_no_worker(desk: Desk) -> None:
+    desk.write([person("k", "a@example.com", "+12025001234")])
+    desk.work()
+    desk.write([person("k", "a@example.com")])
+    desk.clock.move(timedelta(minutes=1))
+    run = desk.ask()
+    assert desk.engine.execute_next()
+    waiting = desk.store.refreshes.get(run.id)
+    assert waiting.state is RefreshState.SETTLING
+    assert waiting.not_before == desk.clock.now() + timedelta(minutes=30)
+    assert not desk.engine.execute_next()
+
+
+def test_consent_that_is_withdrawn_takes_the_member_out_while_the_guard_holds_the_rest(desk: Desk) -> None:
+    frame = pl.DataFrame(crowd(1000)).with_columns(consent=pl.lit(value=True))
+    desk.write(frame)
+    (desk.segments / "people.meta.toml").write_text('[columns]\nkey = "key"\nconsent = "consent"\n')
+    desk.work()
+    withdrawn = frame.head(500).with_columns(consent=pl.col("key") != "k7")
+    frame = withdrawn
+    frame.write_parquet(desk.segments / "people.parquet")
+    run = desk.refresh()
+    assert run.state is RefreshState.HELD
+    assert run.counts.removed == 500
+    assert email("p7@example.com") not in desk.platform.held()
+    assert len(desk.platform.held()) == 999
+
+
+def test_the_guard_holds_until_somebody_applies(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    desk.platform.requests.clear()
+    desk.write(crowd(600))
+    run = desk.refresh()
+    assert (run.state, run.counts.removed, desk.platform.requests) == (RefreshState.HELD, 400, [])
+    desk.store.refreshes.decide(run.id, apply=True, at=desk.clock.now())
+    assert desk.work().state is RefreshState.SUCCEEDED
+    assert len(desk.platform.held()) == 600
+
+
+def test_applying_asks_again_when_more_would_leave_by_then(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    desk.write(crowd(600))
+    run = desk.refresh()
+    desk.write(crowd(500))
+    desk.store.refreshes.decide(run.id, apply=True, at=desk.clock.now())
+    assert desk.work().state is RefreshState.HELD
+    assert len(desk.platform.held()) == 1000
+
+
+def test_an_empty_segment_empties_nothing(desk: Desk) -> None:
+    desk.write(crowd(5))
+    desk.work()
+    desk.write([])
+    assert desk.refresh().state is RefreshState.HELD
+    assert len(desk.platform.held()) == 5
+
+
+def test_bad_members_of_a_refused_batch_are_found_and_the_others_go_through(desk: Desk) -> None:
+    bad = {email("p3@example.com"), email("p700@example.com")}
+
+    def refuse(delivery: object) -> None:
+        values = {v.as_py() for c in delivery.batch.columns.values() for v in c.value}  # type: ignore[attr-defined]
+        if values & {v for _, v in bad}:
+            raise Rejected(reason="not_a_person")
+
+    desk.platform.faults = refuse
+    desk.write(crowd(1000))
+    run = desk.work()
+    assert run.state is RefreshState.SUCCEEDED
+    assert run.counts.rejected == {"not_a_person": 2}
+    assert run.counts.delivered == 998
+    assert len(desk.platform.held()) == 998
+    desk.platform.requests.clear()
+    assert desk.refresh().state is RefreshState.SUCCEEDED
+    assert desk.platform.requests == [], "what was refused is not sent again until its data changes"
+    desk.platform.faults = lambda _: None
+    desk.refresh(RefreshKind.REQUESTED, by="U1")
+    assert len(desk.platform.held()) == 1000, "a person's request tries again"
+
+
+def test_places_that_the_platform_rejects_are_counted_by_reason(desk: Desk) -> None:
+    desk.platform.answers = lambda d, r: Receipt(r.received - 1, {4: "too_old"}) if d.batch.size > 4 else r
+    desk.write(crowd(10))
+    run = desk.work()
+    assert (run.counts.rejected, run.counts.delivered) == ({"too_old": 1}, 9)
+    assert len(desk.platform.held()) == 9
+
+
+def test_transient_trouble_is_retried_and_a_lost_answer_is_sent_again(desk: Desk) -> None:
+    troubles = iter([Unavailable(), RateLimited(retry_after=0), None, OutcomeUnknown()])
+
+    def trouble(_: object) -> None:
+        if error := next(troubles, None):
+            raise error
+
+    desk.platform.faults = trouble
+    desk.write(crowd(10))
+    assert desk.work().state is RefreshState.SUCCEEDED
+    assert len(desk.platform.held()) == 10
+
+
+def test_a_platform_that_stays_away_fails_the_sync_after_a_while_and_a_later_refresh_heals_it(desk: Desk) -> None:
+    def away(_: object) -> None:
+        raise Unavailable
+
+    desk.platform.faults = away
+    desk.write(crowd(10))
+    run = desk.work()
+    assert (run.state, run.failure) == (RefreshState.FAILED, "channel_unavailable")
+    desk.platform.faults = lambda _: None
+    assert desk.refresh().state is RefreshState.SUCCEEDED
+    assert len(desk.platform.held()) == 10
+
+
+def test_a_permanent_refusal_fails_at_once(desk: Desk) -> None:
+    def revoked(_: object) -> None:
+        raise NeedsReconnect
+
+    desk.platform.faults = revoked
+    desk.write(crowd(10))
+    run = desk.work(times=1)
+    assert (run.state, run.failure, desk.sync().status) == (RefreshState.FAILED, "connection_revoked", SyncStatus.FAILED)
+
+
+def test_a_removal_that_the_platform_refuses_stays_to_be_done_and_new_members_still_go_in(desk: Desk) -> None:
+    desk.write(crowd(500))
+    desk.work()
+
+    def refuse(delivery: object) -> None:
+        if delivery.op is Op.REMOVE:  # type: ignore[attr-defined]
+            raise RemovalRefused
+
+    desk.platform.faults = refuse
+    desk.write(crowd(500, first=50))
+    assert desk.refresh().failure == "removal_refused"
+    assert len(desk.platform.held()) == 550
+    desk.platform.faults = lambda _: None
+    assert desk.refresh().state is RefreshState.SUCCEEDED
+    assert len(desk.platform.held()) == 500
+
+
+def test_batches_hold_the_platforms_maximum_and_the_last_one_comes_last(tmp_path: object) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, in_flight=4)  # type: ignore[operator]
+    rows = [person(f"k{i}", f"p{i}@example.com") for i in range(950)]
+    rows += [person(f"k{i}", f"q{i}@example.com") for i in range(0, 950, 10)]  # two e-mails need two rows
+    desk.write(rows)
+    desk.work()
+    adds = desk.platform.sent(Op.ADD)
+    assert len(adds) == 11
+    assert sorted(r.seq for r in adds) == list(range(1, 12))
+    assert [r.last for r in adds] == [False] * 10 + [True]
+    assert len({r.session for r in adds}) == 1
+    assert len(desk.platform.held()) == 1045
+
+
+def test_a_deleted_audience_fails_the_sync_and_a_persons_retry_makes_it_anew(desk: Desk) -> None:
+    desk.write(crowd(200))
+    desk.work()
+    desk.platform.audiences.clear()
+    desk.platform.keys.clear()
+    run = desk.refresh()
+    assert run.failure == "audience_deleted"
+    run = desk.refresh(RefreshKind.REQUESTED, by="U1")
+    assert run.state is RefreshState.SUCCEEDED
+    assert len(desk.platform.held()) == 200
+
+
+def test_a_kill_between_creating_and_noting_does_not_leave_two_audiences(desk: Desk) -> None:
+    desk.write(crowd(3))
+    create = desk.platform.create
+
+    def dying(*args: object, **kwargs: object) -> object:
+        create(*args, **kwargs)  # type: ignore[arg-type]
+        raise Killed
+
+    desk.platform.create = dying  # type: ignore[assignment, method-assign]
+    with pytest.raises(Killed):
+        desk.engine.execute_next()
+    desk.platform.create = create  # type: ignore[method-assign]
+    assert desk.work().state is RefreshState.SUCCEEDED
+    assert list(desk.platform.audiences) == ["A1"]
+
+
+def test_a_full_resync_replaces_where_the_platform_can(tmp_path: object) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, can_replace=True)  # type: ignore[operator]
+    desk.write(crowd(950))
+    desk.work()
+    desk.platform.audiences["A1"].add(email("stranger@example.com"))
+    desk.write(crowd(940))
+    assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
+    assert len(desk.platform.sent(Op.REPLACE)) == 10
+    assert len(desk.platform.held()) == 940
+
+
+def test_a_full_resync_sends_everybody_again_where_it_cannot(desk: Desk) -> None:
+    desk.write(crowd(50))
+    desk.work()
+    desk.platform.audiences["A1"].clear()
+    assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
+    assert len(desk.platform.held()) == 50
+
+
+def test_a_dry_run_says_what_would_change_and_sends_nothing(desk: Desk) -> None:
+    desk.write(crowd(500))
+    desk.work()
+    desk.platform.requests.clear()
+    desk.write(crowd(500, first=20))
+    run = desk.refresh(RefreshKind.DRY, by="U1")
+    assert (run.counts.added, run.counts.removed, desk.platform.requests) == (20, 20, [])
+    desk.refresh()
+    assert len(desk.platform.sent(Op.REMOVE)) == 1
+
+
+def test_a_column_that_vanished_is_an_alert_and_not_an_empty_audience(desk: Desk) -> None:
+    desk.write(crowd(50))
+    desk.work()
+    desk.write(pl.DataFrame({"key": ["k1"], "name": ["x"]}))
+    run = desk.refresh()
+    assert (run.state, run.failure) == (RefreshState.FAILED, "source_query_failed")
+    assert len(desk.platform.held()) == 50
+
+
+def test_a_segment_that_is_gone_fails_the_sync(desk: Desk) -> None:
+    desk.write(crowd(5))
+    desk.work()
+    (desk.segments / "people.parquet").unlink()
+    assert desk.refresh().failure == "segment_deleted"
+
+
+def test_unusable_rows_are_not_new_for_ever(desk: Desk) -> None:
+    desk.write([*crowd(90), *(person(f"u{i}", "nobody at home") for i in range(10))])
+    desk.work()
+    desk.platform.requests.clear()
+    desk.refresh()
+    assert desk.platform.requests == []
+
+
+def test_work_that_a_platform_ends_later_is_asked_for_and_waited_for(desk: Desk) -> None:
+    desk.platform.answers = lambda d, r: Receipt(r.received, request_id=f"r{d.seq}")
+    states = iter([Settlement(False, timedelta(minutes=5)), Settlement(True, rejected={"expired": 2})])
+    desk.platform.settlements = lambda _: next(states)
+    desk.write(crowd(10))
+    run = desk.work()
+    assert run.state is RefreshState.SUCCEEDED
+    assert run.counts.rejected == {"expired": 2}
+    assert len(desk.platform.sent(Op.ADD)) == 1
+
+
+def test_work_that_failed_on_the_platform_is_sent_again(desk: Desk) -> None:
+    desk.platform.answers = lambda d, r: Receipt(r.received, request_id="r")
+    states = iter([Settlement(True, failed=True), Settlement(True)])
+    desk.platform.settlements = lambda _: next(states)
+    desk.write(crowd(10))
+    assert desk.work().state is RefreshState.SUCCEEDED
+    assert len(desk.platform.sent(Op.ADD)) == 2
+
+
+def test_a_stopping_worker_hands_back_what_it_has_not_sent(tmp_path: object) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=10, in_flight=1)  # type: ignore[operator]
+    desk.write(crowd(100))
+    desk.platform.after = lambda d: desk.engine.stop() if d.seq == 3 else None
+    desk.engine.execute_next()
+    assert len(desk.platform.requests) == 3
+    assert desk.store.refreshes.last(desk.sync_id)[0].state is RefreshState.QUEUED
+    desk.platform.after = lambda _: None
+    desk.restart()
+    assert desk.work().state is RefreshState.SUCCEEDED
+    assert len(desk.platform.sent(Op.ADD)) == 10, "what was delivered is not sent twice"
+
+
+def test_a_paused_sync_stops_at_the_next_batch(tmp_path: object) -> None:
+    from core.store.refreshes import close_open
+
+    desk = Desk(tmp_path / "d", batch_rows=10, in_flight=1)  # type: ignore[operator]
+    desk.write(crowd(100))
+    beats = iter(range(10_000))
+
+    def pause(delivery: object) -> None:
+        if delivery.seq == 3:  # type: ignore[attr-defined]
+            with desk.store.database.write() as session:
+                close_open(session, desk.sync_id, desk.clock.now())
+
+    desk.platform.after = pause
+    desk.engine.execute_next()
+    del beats
+    assert desk.store.refreshes.last(desk.sync_id)[0].state is RefreshState.CANCELLED
+    assert len(desk.platform.requests) <= 10
+
+
+def test_an_unchanged_file_is_not_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    desk.write(crowd(10))
+    path = desk.segments / "people.parquet"
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    monkeypatch.setattr("sources.files._YOUNG_NS", 0)
+    desk.work()
+    monkeypatch.setattr("core.execution.identify", None)  # reading it would fail
+    run = desk.refresh()
+    assert run.state is RefreshState.SUCCEEDED
+    assert (run.counts.members, run.counts.delivered, run.counts.unchanged) == (10, 10, 10)
