@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from sandbox import segments
+from sandbox.google import Google
 from sandbox.linkedin import LinkedIn
 from sandbox.meta import Meta
 from sandbox.platforms.browser import Browser
@@ -21,7 +22,6 @@ from sandbox.platforms.weather import ONCE, STATES, STRIKES
 from sandbox.world import World
 
 Json = dict[str, Any]
-NOT_YET = ("google",)
 
 
 class Slack(Protocol):
@@ -46,7 +46,7 @@ class Control:
     def __init__(self, world: World, slack: Slack) -> None:
         self._world, self._slack = world, slack
         self._folder = world.data / "segments"
-        self.platforms: dict[str, Platform] = {"meta": Meta(world), "linkedin": LinkedIn(world)}
+        self.platforms: dict[str, Platform] = {"google": Google(world), "linkedin": LinkedIn(world), "meta": Meta(world)}
         self._browsers: dict[str, Browser] = {}
         segments.write(self._folder)
         for platform in self.platforms.values():
@@ -75,7 +75,6 @@ class Control:
         ]
         for platform in self.platforms.values():
             rows += platform.routes()
-        rows += [Route(f"/{name}/{{path:path}}", _absent, methods=["GET", "POST", "PATCH", "PUT", "DELETE"]) for name in NOT_YET]
         return rows
 
     async def _clock(self, asked: Json) -> Json:
@@ -181,8 +180,6 @@ class Control:
     def _platform(self, name: Any) -> Platform:
         if name in self.platforms:
             return self.platforms[name]
-        if name in NOT_YET:
-            raise Impossible(501, f"the stand-in for {name} is not there yet")
         raise Impossible(404, "platform_not_found")
 
 
@@ -211,9 +208,4 @@ def _json(body: Any, status: int = 200) -> Response:
 
 
 def _absent_platform(request: Request) -> Response:
-    name = request.path_params["platform"]
-    return _json({"error": f"{name}_not_there"}, 501 if name in NOT_YET else 404)
-
-
-async def _absent(request: Request) -> Response:
-    return _json({"error": "this platform's stand-in is not there yet"}, 501)
+    return _json({"error": f"there is no platform {request.path_params['platform']}"}, 404)

@@ -41,6 +41,7 @@ class Code:
     client_id: str
     challenge: str
     expires: float
+    offline: bool = False
 
 
 @dataclass
@@ -67,10 +68,19 @@ class Grants:
             for row in orjson.loads(path.read_bytes()):
                 self.tokens[row["value"]] = Token(**row | {"scopes": tuple(row["scopes"])})
 
-    def code(self, user_id: str, scopes: tuple[str, ...], redirect_uri: str, client_id: str, challenge: str) -> str:
+    def code(
+        self,
+        user_id: str,
+        scopes: tuple[str, ...],
+        redirect_uri: str,
+        client_id: str,
+        challenge: str = "",
+        *,
+        offline: bool = False,
+    ) -> str:
         """A new code."""
         value = secrets.token_urlsafe(24)
-        self.codes[value] = Code(user_id, scopes, redirect_uri, client_id, challenge, self._now() + 600)
+        self.codes[value] = Code(user_id, scopes, redirect_uri, client_id, challenge, self._now() + 600, offline)
         return value
 
     def spend(self, code: str) -> Code | None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-KINDS = {"e": "email", "p": "phone", "a": "address", "m": "mobile", "d": "domain", "n": "name", "u": "page"}
+KINDS = {"e": "email", "p": "phone", "a": "address", "m": "mobile", "d": "domain", "n": "name", "u": "page", "i": "user_id"}
 Digests = npt.NDArray[np.bytes_]  # dtype S32, ascending, each once
 Times = npt.NDArray[np.float64]
 _NONE: Digests = np.empty(0, "S32")

@@ -18,6 +18,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drive]:
 def drive(shared: Drive) -> Drive:
     """The module's sandbox, well."""
     shared.well()
-    for platform in ("meta", "linkedin"):
+    for platform in ("meta", "linkedin", "google"):
         shared.pace(platform, 0)
     return shared

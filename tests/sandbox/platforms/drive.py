@@ -79,7 +79,7 @@ def running(data: Path) -> Iterator[Drive]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     drive = Drive(base, data)
-    for platform in ("meta", "linkedin"):
+    for platform in ("meta", "linkedin", "google"):
         drive.pace(platform, 0)
     try:
         yield drive
