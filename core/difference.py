@@ -21,6 +21,7 @@ class State(IntEnum):
     OWED = 2  # was there; a removal may have taken it along
     LEAVING = 3  # must be removed; the removal may or may not have happened
     REFUSED = 4  # the platform would not take it
+    GONE = 5  # removed, and the removal may still be taking effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,23 @@ def compare(
     ledger: pl.DataFrame,
     *,
     withdrawn: pl.Series | None = None,
+    settled: bool = True,
     everything: bool = False,
     retry_refused: bool = False,
 ) -> Plan:
     """The plan from a ledger to the current members. `everything`: all are sent, whether delivered or not.
 
-    `withdrawn`: members that took their consent back; they leave, and the guard does not count them.
+    `settled`: whether earlier removals have taken effect; what they may still take along waits. `withdrawn`: members that took
+    their consent back; they leave, and the guard does not count them.
     """
     keys = current.select("member").unique()
     if not ledger.height:
         return Plan(ledger.select(_ROW), current.sort("member"), current.clear(), 0, 0, keys.height, 0)
-    gone = ledger.join(current, on=_ID, how="anti")
-    at_risk = _taken_along(current, ledger, gone)
-    returning = ledger.filter(pl.col("state") == State.LEAVING).select(_ID)  # a removal of it may still be under way
+    removed = pl.col("state") == State.GONE
+    gone = ledger.filter(~removed).join(current, on=_ID, how="anti")
+    at_risk = _taken_along(current, ledger.filter(~removed), gone)
+    late = [State.LEAVING] if settled else [State.LEAVING, State.GONE, State.OWED]
+    returning = ledger.filter(pl.col("state").is_in(late)).select(_ID)
     if returning.height:
         at_risk = pl.concat([at_risk, current.join(returning, on=_ID, how="semi").select("member")]).unique()
     if everything:
@@ -81,7 +86,7 @@ def compare(
         missing = missing.select("member").unique()
     adds = current.join(missing, on="member", how="semi").join(at_risk, on="member", how="anti").sort("member")
     again = current.join(at_risk, on="member", how="semi").sort("member")
-    staying = ledger.filter(pl.col("state") != State.LEAVING).select("member").unique()
+    staying = present(ledger).select("member").unique()
     left = staying.join(keys, on="member", how="anti")
     if withdrawn is not None:
         left = left.join(withdrawn.to_frame("member"), on="member", how="anti")
@@ -92,7 +97,7 @@ def compare(
         again=again,
         left=left.height,
         known=staying.height,
-        added=keys.join(ledger.select("member").unique(), on="member", how="anti").height,
+        added=keys.join(ledger.filter(~removed).select("member").unique(), on="member", how="anti").height,
         unchanged=keys.height - sent.height,
     )
 
@@ -116,7 +121,12 @@ def _taken_along(current: pl.DataFrame, ledger: pl.DataFrame, gone: pl.DataFrame
     return current.select("member").unique().join(members, on="member", how="semi")
 
 
-def intend(plan: Plan, current: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFrame:
+def present(ledger: pl.DataFrame) -> pl.DataFrame:
+    """What members carry by the ledger: all but what leaves or has left."""
+    return ledger.filter(~pl.col("state").is_in([State.LEAVING, State.GONE]))
+
+
+def intend(plan: Plan, current: pl.DataFrame, ledger: pl.DataFrame, *, settled: bool = True) -> pl.DataFrame:
     """The ledger as it must lie on disk before the first request. `plan.removes` and `plan.adds` carry their `batch`.
 
     For removals the ledger holds at least what the platform holds; what it says is delivered the platform has.
@@ -132,6 +142,8 @@ def intend(plan: Plan, current: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFr
         plan.again.with_columns(_state(State.OWED), _no_batch()),
         plan.adds.with_columns(_state(State.SENDING)),
     ]
+    if not settled:
+        parts.append(ledger.filter(pl.col("state") == State.GONE).join(current, on=_ID, how="anti"))
     return pl.concat([part.select(list(LEDGER_SCHEMA)) for part in parts])
 
 

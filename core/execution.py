@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from core.delivery import Courier, Sent
-from core.difference import Plan, State, compare, intend
+from core.difference import Plan, State, compare, intend, present
 from core.errors import AudienceGone, ChannelError, ConsentMissing, RemovalRefused, SegmentTorn, SourceUnavailable, Unavailable
 from core.identity import KINDS, RULES, Members, identify, needed
 from core.ledger import Book, Ledger, apply
@@ -86,8 +86,8 @@ class Execution:
             if self._is_unchanged(book, reading, audience):
                 self._finish(book)
                 return
-            members, current = self._read(reading)
             version = self._version(reading)
+            members, current = self._planned(book, version) or self._read(reading)
         self._compare(audience, book, members, current, version)
 
     # ── what is there ──
@@ -168,6 +168,15 @@ class Execution:
         self._counts = replace(self._counts, members=members.members, matchable=matchable)
         return members, current
 
+    def _planned(self, book: Book, version: str | None) -> tuple[Members, pl.DataFrame] | None:
+        """What the ledger was last planned for, where the source proves that it has not changed since; None where it does not."""
+        if version is None or book.header.get("version") != version or "totals" not in self._memory:
+            return None
+        current = present(book.table).select("member", "kind", "value")
+        known = book.header.get("counts", {})
+        members, matchable = int(known.get("members", 0)), int(known.get("matchable", 0))
+        return Members(current, 0, members, matchable, {}, pl.Series(dtype=pl.UInt64)), current
+
     def _version(self, reading: Reading) -> str | None:
         """Names content and rules together: what gave the same identifiers before gives them again."""
         if reading.version is None:
@@ -198,12 +207,13 @@ class Execution:
         self._beat(Phase.COMPARING, 0, members.members, now=True)
         full = run.kind is RefreshKind.FULL and not self._memory.get("resent")
         again = run.requested_by is not None and "totals" not in self._memory  # a person's request tries refused members again
-        plan = compare(current, book.table, withdrawn=members.withdrawn, everything=full, retry_refused=again)
+        settled = self._is_settled(book)
+        plan = compare(current, book.table, withdrawn=members.withdrawn, settled=settled, everything=full, retry_refused=again)
         self._held = self._is_guarded(plan, current)
         if self._held:  # who withdrew consent leaves all the same
-            staying = book.table.filter(pl.col("state") != State.LEAVING).select("member", "kind", "value").unique()
+            staying = present(book.table).select("member", "kind", "value").unique()
             current = staying.join(members.withdrawn.to_frame("member"), on="member", how="anti")
-            shown, plan, full = plan, compare(current, book.table), False
+            shown, plan, full = plan, compare(current, book.table, settled=settled), False
             if plan.is_empty or run.kind is RefreshKind.DRY:
                 self._hold(shown, book, members)
                 return
@@ -221,12 +231,13 @@ class Execution:
             )
             self._adopt(audience)
         header |= {"life": _life(audience), "audience": audience.id, "format": 1}
+        header |= {"removed": book.header["removed"]} if "removed" in book.header else {}
         if plan.is_empty:
             if header != dict(book.header):
                 self._note_header(book, header)
             self._finish(book)
             return
-        self._deliver(plan, current, book, header, full=full)
+        self._deliver(plan, current, book, header, full=full, settled=settled)
 
     def _is_guarded(self, plan: Plan, current: pl.DataFrame) -> bool:
         approved = self._run.approved_removals
@@ -239,7 +250,16 @@ class Execution:
 
     # ── sending ──
 
-    def _deliver(self, plan: Plan, current: pl.DataFrame, book: Book, header: Mapping[str, Any], *, full: bool) -> None:
+    def _is_settled(self, book: Book) -> bool:
+        """Whether the removals that were sent have taken effect by now; when they were sent is not known after a kill."""
+        removed = book.header.get("removed")
+        if removed is None:
+            return True
+        return bool(removed) and self._work.clock.now() >= datetime.fromisoformat(removed) + self._work.channel.traits.settle
+
+    def _deliver(
+        self, plan: Plan, current: pl.DataFrame, book: Book, header: dict[str, Any], *, full: bool, settled: bool
+    ) -> None:
         """Removals first, then whoever shares nothing with them; the others after the platform has settled."""
         traits, ledger = self._work.channel.traits, self._work.ledger
         replaces = full and traits.can_replace
@@ -250,7 +270,9 @@ class Execution:
         first = int(removes["batch"].max() or 0) + 1 if removes.height else 0  # type: ignore[arg-type]
         adds = in_batches(plan.adds, traits, first=first)
         planned = replace(plan, removes=removes, adds=adds)
-        table = intend(planned, current, book.table)
+        table = intend(planned, current, book.table, settled=settled)
+        if removes.height:
+            header["removed"] = ""  # at a time that is only known when all are sent
         self._remember()
         self._beat(Phase.COMPARING, 0, 0, now=True)
         ledger.write(table, header)
@@ -263,6 +285,10 @@ class Execution:
                     sent[-1].done[batch] = {}
         else:
             sent.append(self._carry(Op.REMOVE, Phase.REMOVING, removes))
+        if header.get("removed") == "":
+            header["removed"] = self._work.clock.now().isoformat()
+            ledger.seen(header)
+        if not replaces:
             sent.append(self._carry(Op.ADD, Phase.ADDING, adds))
         if full:
             self._memory["resent"] = True

@@ -72,16 +72,8 @@ def identify(frame: pl.DataFrame, columns: ColumnMap, channel: Channel, kind: Se
         for reason, n in reasons.items():
             left_out[reason] = left_out.get(reason, 0) + n
     address = _addresses(frame, columns, channel)
+    known = _known(frame, columns, [f for f, _ in found])
     withdrawn = pl.Series(dtype=pl.UInt64)
-    # a row is known by its key column, else by its first identifier in the order of the kinds: e-mail, phone, mobile id
-    if columns.key:
-        known = frame.select(
-            "row", name=plh.concat_str(pl.lit("k"), pl.col(columns.key).cast(pl.String)).chash.sha2_256().str.decode("hex")
-        )
-        known = known.drop_nulls()
-    else:
-        known = parts.unique("row", keep="first", maintain_order=True).select("row", name="value")
-    known = known.select("row", member=pl.col("name").bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64, endianness="little"))
     if columns.consent:
         said = frame.select("row", ok=_consent(pl.col(columns.consent), frame.schema[columns.consent]))
         known = known.join(said, on="row").with_columns(ok=pl.col("ok").all().over("member"))  # of several rows the strictest
@@ -90,10 +82,31 @@ def identify(frame: pl.DataFrame, columns: ColumnMap, channel: Channel, kind: Se
         known = known.filter("ok").drop("ok")
     else:
         left_out["no_identifier"] = rows - known.height
-    table = known.join(pl.concat([parts, address]), on="row").select(*_SCHEMA).unique()
     members = known["member"].n_unique()
+    table = _distinct(known.join(pl.concat([parts, address]), on="row"), known, columns).select(*_SCHEMA)
     matchable = table["member"].n_unique()
     return Members(table, rows, members, matchable, {k: v for k, v in left_out.items() if v}, withdrawn)
+
+
+def _known(frame: pl.DataFrame, columns: ColumnMap, found: list[pl.DataFrame]) -> pl.DataFrame:
+    """`row`, `member`: by the key column, else by its first identifier in the order of the kinds: e-mail, phone, mobile id."""
+    if columns.key:
+        text = plh.concat_str(pl.lit("k"), pl.col(columns.key).cast(pl.String))
+        known = frame.select("row", value=text.chash.sha2_256().str.decode("hex")).drop_nulls()
+    else:
+        known = found[0]
+        for later in found[1:]:
+            known = pl.concat([known, later.join(known, on="row", how="anti")])
+    return known.select("row", member=pl.col("value").bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64, endianness="little"))
+
+
+def _distinct(table: pl.DataFrame, known: pl.DataFrame, columns: ColumnMap) -> pl.DataFrame:
+    """Each identifier of a member once. Where a row has one of each kind, only who stands in several rows can hold one twice."""
+    if max(len(columns.email), len(columns.phone), len(columns.mobile)) > 1:
+        return table.unique(list(_SCHEMA))
+    several = known.group_by("member").len().filter(pl.col("len") > 1)
+    often = table.join(several, on="member", how="semi").unique(list(_SCHEMA))
+    return pl.concat([table.join(several, on="member", how="anti"), often])
 
 
 def _emails(frame: pl.DataFrame, column: str, channel: Channel) -> tuple[pl.DataFrame, dict[str, int]]:

@@ -54,7 +54,7 @@ class Book:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every identifier is delivered or refused: nothing is owed, leaving or unknown."""
+        """Whether nothing is owed, leaving or unknown."""
         return not self.table.filter(pl.col("state").is_in([State.SENDING, State.OWED, State.LEAVING])).height
 
     @property
@@ -246,14 +246,15 @@ class Ledger:
 
 
 def apply(table: pl.DataFrame, done: Mapping[int, Mapping[int, str]]) -> pl.DataFrame:
-    """The ledger after these batches: what was sending is delivered or refused, what was leaving is forgotten.
+    """The ledger after these batches: what was sending is delivered or refused, what was leaving is gone.
 
     Places in a batch count its members in the table's order, from 0.
     """
     if not done:
         return table
     finished = pl.col("batch").is_in(pl.Series(list(done), dtype=pl.UInt32).implode()).fill_null(value=False)
-    table = table.filter(~(finished & (pl.col("state") == State.LEAVING)))
+    leaving = finished & (pl.col("state") == State.LEAVING)
+    table = table.with_columns(state=pl.when(leaving).then(pl.lit(int(State.GONE), dtype=pl.UInt8)).otherwise(pl.col("state")))
     refused = [(batch, place) for batch, places in done.items() for place in places]
     sending = finished & (pl.col("state") == State.SENDING)
     if refused:

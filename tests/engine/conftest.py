@@ -233,9 +233,10 @@ class Desk:
         now, actor = self.clock.now(), Actor(ORG, OWNER, Role.MARKETING_USER)
         self.store.organizations.ensure(ORG, name="Acme", sync_limit=20, at=now)
         new = Sync(
-            id=uuid4().hex, org_id=ORG, number=0, name="people", segment_source="files", segment_id="people", segment_name="People",
-            segment_kind=SegmentKind.CONTACTS, channel=Channel.META, account_id="act_1", account_name="Acme", owner_id=OWNER,
-            run_as="connection-1", status=SyncStatus.SYNCING, cadence=Cadence("daily", "UTC"), created_at=now,
+            id=uuid4().hex, org_id=ORG, number=0, name="people", segment_source="files", segment_id="people",
+            segment_name="People", segment_kind=SegmentKind.CONTACTS, channel=Channel.META, account_id="act_1",
+            account_name="Acme", owner_id=OWNER, run_as="connection-1", status=SyncStatus.SYNCING,
+            cadence=Cadence("daily", "UTC"), created_at=now,
         )  # fmt: skip
         return self.store.syncs.create(actor, new, sealed_ledger_key=b"", refresh_id=uuid4().hex, at=now).id
 
