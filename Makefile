@@ -45,3 +45,6 @@ lock:  ## renew both lock files from pyproject.toml
 
 clean:  ## forget the environment and the caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+bench: .venv/dev  ## the speed of the engine as ratios (ARGS="--rows N --json FILE")
+	@$(PY) -m benchmarks $(ARGS)

@@ -24,7 +24,7 @@ import polars_hash as plh
 
 from core.errors import ColumnsMissing
 from core.models import Channel, IdentifierKind, SegmentKind
-from core.ports import ColumnMap
+from core.ports import ColumnMap, Reading
 
 CODES = {kind: number for number, kind in enumerate(IdentifierKind)}
 KINDS = list(IdentifierKind)
@@ -235,3 +235,11 @@ def _companies(frame: pl.DataFrame, columns: ColumnMap) -> Members:
     left_out = {"no_identifier": rows - known.height} if rows > known.height else {}
     members = known["member"].n_unique()
     return Members(table, rows, members, members, left_out, pl.Series(dtype=pl.UInt64))
+
+
+def count_matchable(reading: Reading, channel: Channel) -> Members:
+    """What a segment would give a channel, for a preview. Raises ColumnsMissing, or the source's own error."""
+    names = needed(reading.columns)
+    parts = [pl.DataFrame(batch) for batch in reading.batches(names)]
+    frame = pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    return identify(frame, reading.columns, channel, reading.segment.kind)
