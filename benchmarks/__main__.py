@@ -37,8 +37,6 @@ def data(n: int, *, changed: bool) -> pl.DataFrame:
     moved = (pl.col("person") % 500 == 11) if changed else pl.lit(value=False)
     number = 10_000_000 + pl.col("person") + pl.when(moved).then(50_000_000).otherwise(0)
     tel = pl.concat_str([pl.lit("+4479"), number.cast(pl.String)])
-        [pl.lit("+4479"), (10_000_000 + pl.col("person") + pl.when(moved).then(50_000_000).otherwise(0)).cast(pl.String)]
-    )
     luck = pl.col("luck")
     mail = pl.when(luck % 10 == 1).then(mail.str.to_uppercase()).when(luck < 50).then(pl.lit("none")).otherwise(mail)
     tel = pl.when((luck % 10 < 3) | (luck < 50)).then(None).when(luck % 10 == 4).then(tel.str.replace(r"\+", "00")).otherwise(tel)
