@@ -77,9 +77,9 @@ class _Demo:
         command = [sys.executable, "-m", "cli", "run", "--with-parent"]
         if what == "seed":
             command = [sys.executable, "-m", "demo_seed", self._url, "empty" if self._empty else "full"]
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 - our own interpreter
             command, env=environment, stdin=subprocess.PIPE, cwd=Path(__file__).parent, start_new_session=True
-        )  # noqa: S603 - our own interpreter
+        )
 
     def _announce(self) -> None:
         while not self._app.state.socket_connected.wait(0.1):
@@ -113,6 +113,9 @@ class _Demo:
             "PUBLIC_URL": f"{self._url}/app",
             "WEB_HOST": HOST,
             "WEB_PORT": str(self._product_port),
+            "TICK_S": "1",
+            "LEASE_S": "15",
+            "RETRY_WAITS_S": "[1, 2, 4, 8, 16]",
             "CLOCK_FILE": str(self._data / "clock"),
             "SOURCES": json.dumps(
                 [{"kind": "files", "name": "files", "folder": str(self._data / "segments"), "consent": "consent"}]

@@ -19,18 +19,26 @@ class Tick:
     run: Callable[[], object]
 
 
-def build(ticks: Sequence[Tick]) -> BackgroundScheduler:
-    """A scheduler that is not started yet. Missed times coalesce to one; a job never overlaps itself.
+class Clockwork:
+    """A scheduler over these ticks: started once, stopped once. Missed times coalesce to one; a job never overlaps itself.
 
     The job store is the memory on purpose: a shared one fires each slot once a scheduler (APScheduler's FAQ, "How do I
     share a single job store among one or more worker processes?").
     """
-    scheduler = BackgroundScheduler(
-        timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-    )
-    for tick in ticks:
-        scheduler.add_job(_guarded(tick), "interval", seconds=tick.every.total_seconds(), id=tick.name, name=tick.name)
-    return scheduler
+
+    def __init__(self, ticks: Sequence[Tick]) -> None:
+        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults=defaults)
+        for tick in ticks:
+            self._scheduler.add_job(_guarded(tick), "interval", seconds=tick.every.total_seconds(), id=tick.name, name=tick.name)
+
+    def start(self) -> None:
+        """Starts ticking."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Ends without waiting for a job that runs."""
+        self._scheduler.shutdown(wait=False)
 
 
 def _guarded(tick: Tick) -> Callable[[], None]:

@@ -3,11 +3,12 @@
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any, Protocol
+from uuid import uuid4
 
 import uvicorn
 from slack_bolt import App
@@ -15,8 +16,10 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from starlette.applications import Starlette
 
+import scheduler
 from bot import errors
 from bot.actor import Profiles, WhoAsks
+from bot.adapters import Adapters, adapters
 from bot.asking import Asking
 from bot.clock import SystemClock
 from bot.handlers.admin import Administering
@@ -30,9 +33,11 @@ from bot.notifier import Notifier
 from bot.settings import Settings
 from bot.web import Web
 from core.connections import Connections
-from core.models import Actor, Channel, RefreshKind, Role
+from core.ledger import Ledgers
+from core.models import Actor, RefreshKind, Role
 from core.pausing import Pausing
-from core.ports import AdChannel, Clock, SegmentSource
+from core.ports import Clock
+from core.refresh import Refreshing, RefreshSettings
 from core.segments import Segments
 from core.store import Store
 from core.store.connections import Consent
@@ -41,8 +46,10 @@ from core.syncs import Syncs
 from core.users import Users
 from core.vault import Vault
 from core.views import Arrival
+from queues.local import LocalJobs
 
 logger = logging.getLogger(__name__)
+_DUE_AT_ONCE = 1_000
 
 
 class Running(Protocol):
@@ -51,14 +58,6 @@ class Running(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Adapters:
-    """What the product works with outside: the platforms that the operator has set up, and the sources that are declared."""
-
-    channels: Mapping[Channel, AdChannel] = field(default_factory=dict)
-    sources: Mapping[str, SegmentSource] = field(default_factory=dict)
 
 
 class Product:
@@ -82,6 +81,8 @@ class Product:
         shared = parts | {"channels": adapters.channels, "connections": self.connections, "wake": self.wake}
         self.syncs = Syncs(**shared, vault=self.vault, segments=self.segments)
         self.pausing = Pausing(**shared)
+        self.refreshing = self._refreshing()
+        self.beside += self._background()
         self.bolt = self._bolt()
         self.web = self._register()
         self._socket: SocketModeHandler | None = None
@@ -138,6 +139,36 @@ class Product:
         if first and not self.users.has_administrator(org_id):
             actor = Actor(org_id, first, Role.PRIMARY_ADMIN, surface="settings")
             self.store.organizations.give_role(actor, first, Role.PRIMARY_ADMIN, now)
+
+    def _refreshing(self) -> Refreshing:
+        ledgers = Ledgers(
+            folder=self.settings.data_dir / "ledger",
+            key=lambda sync_id: self.vault.open(self.store.syncs.ledger_key(sync_id), bound_to=f"sync:{sync_id}"),
+        )
+        return Refreshing(
+            store=self.store,
+            channels=self.adapters.channels,
+            sources=self.adapters.sources,
+            grants=self.connections.grant,
+            ledgers=ledgers,
+            clock=self.clock,
+            settings=RefreshSettings(lease=timedelta(seconds=self.settings.lease_s), waits=self.settings.retry_waits_s),
+            wake=self.notifier.wake,
+            broken=self.connections.broken,
+        )
+
+    def _background(self) -> list[Running]:
+        jobs = LocalJobs(
+            execute_next=self.refreshing.execute_next, stop_taking=self.refreshing.stop, workers=self.settings.workers
+        )
+        self.when_woken(jobs.wake)
+
+        def enqueue_due() -> None:
+            if self.store.refreshes.enqueue_due(self.clock.now(), new_ids=[uuid4().hex for _ in range(_DUE_AT_ONCE)]):
+                self.wake()
+
+        every = timedelta(seconds=self.settings.tick_s)
+        return [jobs, scheduler.Clockwork([scheduler.Tick("enqueue_due", every, enqueue_due)])]
 
     def _bolt(self) -> App:
         app = App(
@@ -201,8 +232,9 @@ class Product:
         return f"@{profile.name}", str(self.store.organizations.get(consent.org_id)["name"])
 
 
-def build(settings: Settings, *, adapters: Adapters | None = None, clock: Clock | None = None) -> Product:
+def build(settings: Settings, *, outside: Adapters | None = None, clock: Clock | None = None) -> Product:
     """The product, wired over a database that is brought up to date; nothing is started."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrate(settings.database_url)
-    return Product(settings, adapters=adapters or Adapters(), clock=clock or SystemClock(settings.clock_file))
+    clock = clock or SystemClock(settings.clock_file)
+    return Product(settings, adapters=outside or adapters(settings, clock), clock=clock)

@@ -17,6 +17,7 @@ class Platform(BaseModel):
     api_url: str | None = None
     auth_url: str | None = None
     settle_s: float | None = Field(default=None, ge=0)  # seconds between a removal and the additions after it
+    timeout_s: float = Field(default=30, gt=0, le=600)  # how long one request may take
 
 
 class Source(BaseModel):
@@ -51,6 +52,9 @@ class Settings(BaseSettings):
     sync_limit: int = Field(default=20, ge=0)
     clock_file: Path | None = None  # the demo's clock: seconds ahead of the real time, as text
     workers: int = Field(default=2, ge=1, le=64)
+    tick_s: float = Field(default=5, gt=0, le=300)  # how often due refreshes are looked for
+    lease_s: float = Field(default=120, ge=5)  # how long a worker that died keeps its refresh
+    retry_waits_s: tuple[float, ...] = (5, 15, 60, 300, 900, 1800)  # before new tries of a refresh that met passing trouble
     sources: list[Source] = []
     meta: Platform | None = None
     linkedin: Platform | None = None

@@ -1,0 +1,1 @@
+"""The ad platforms: one file each, all satisfy `core.ports.AdChannel`. They know nothing of Slack or the database."""

@@ -5,6 +5,7 @@ import json
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -104,10 +105,8 @@ class Connections:
         mine = self.mine(actor).get(channel)
         if mine is None:
             return False
-        try:
+        with suppress(ChannelError):  # the platform does not know it any more: forgetting is all that is left
             self._channels[channel].revoke(self.grant(mine.id))
-        except ChannelError:
-            pass  # the platform does not know it any more: forgetting is all that is left
         self._accounts.pop(mine.id, None)
         return self._store.connections.remove(actor, channel, self._clock.now())
 
@@ -134,8 +133,8 @@ class Connections:
             found = self._store.connections.get(connection_id)
             if found is None or found[1] is None:
                 raise NeedsReconnect("The connection was taken back.")
-            connection, sealed, expires_at = found
-            grant = self._open(connection_id, sealed)
+            connection, _, expires_at = found
+            grant = self._open(connection_id, found[1])
             if expires_at is None or expires_at - self._clock.now() > RENEW_AHEAD:
                 return grant
             renewed = self._channels[connection.channel].renew(grant)

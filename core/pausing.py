@@ -49,7 +49,7 @@ class Pausing:
         return self._store.syncs.pause(actor, sync.id, version=version, at=self._clock.now())
 
     def resume(self, actor: Actor, sync_id: str) -> Sync:
-        """Active again with the actor's own connection, if that may edit the audience now. Raises as the channel answers, LimitReached."""
+        """Active again with the actor's own connection, if that may edit the audience now. Raises ChannelError, LimitReached."""
         sync = self._store.syncs.get(actor.org_id, sync_id)
         require(actor, Action.RESUME)
         connection_id, login_id = self._own_access(actor, sync)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from core.delivery import Stopped
-from core.errors import ChannelError, LeaseLost, SegmentGone, SegsyncError, SourceError
+from core.errors import ChannelError, LeaseLost, NeedsReconnect, SegmentGone, SegsyncError, SourceError
 from core.execution import Execution, RefreshSettings, Work, is_passing, trouble_wait
 from core.ledger import Ledgers
 from core.models import Channel, Grant, Refresh
@@ -23,7 +23,7 @@ __all__ = ["RefreshSettings", "Refreshing"]
 class Refreshing:
     """Executes refreshes. `grants`: the grant of a connection by its id, fresh enough to use; raises NeedsReconnect.
 
-    `wake`: called when there may be news for people.
+    `wake`: called when there may be news for people. `broken`: called with a connection's id when its platform refuses it.
     """
 
     def __init__(
@@ -37,9 +37,10 @@ class Refreshing:
         clock: Clock,
         settings: RefreshSettings | None = None,
         wake: Callable[[], None] = lambda: None,
+        broken: Callable[[str, NeedsReconnect], None] = lambda _connection, _error: None,
     ) -> None:
         self._store, self._channels, self._sources, self._grants = store.refreshes, channels, sources, grants
-        self._ledgers, self._clock, self._wake = ledgers, clock, wake
+        self._ledgers, self._clock, self._wake, self._broken = ledgers, clock, wake, broken
         self._settings = settings or RefreshSettings()
         self._stopping = threading.Event()
 
@@ -105,7 +106,10 @@ class Refreshing:
                 if seconds is not None:
                     self._store.postpone(run.id, run.fence, now + timedelta(seconds=seconds), memory)
                     return
-            due = next_due_of(self._store.sync(run.id), now)
+            sync = self._store.sync(run.id)
+            if isinstance(error, NeedsReconnect):
+                self._broken(sync.run_as, error)
+            due = next_due_of(sync, now)
             self._store.fail(run.id, run.fence, code, detail, next_due_at=due, now=now)
         except LeaseLost:
             logger.info("Refresh %s was stopped while it ended.", run.id)

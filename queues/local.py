@@ -13,8 +13,10 @@ class LocalJobs:
     The claim in the database decides who executes what, so any number of processes may run this beside each other.
     """
 
-    def __init__(self, *, execute_next: Callable[[], bool], workers: int, idle_s: float = 2.0) -> None:
-        self._execute_next = execute_next
+    def __init__(
+        self, *, execute_next: Callable[[], bool], stop_taking: Callable[[], None], workers: int, idle_s: float = 2.0
+    ) -> None:
+        self._execute_next, self._stop_taking = execute_next, stop_taking
         self._idle_s = idle_s
         self._wakened = threading.Semaphore(0)
         self._stopping = threading.Event()
@@ -30,7 +32,8 @@ class LocalJobs:
         self._wakened.release()
 
     def stop(self, timeout_s: float = 15.0) -> None:
-        """Ends the threads; what they hold must have been told to stop before. Waits for them at most `timeout_s` in all."""
+        """Takes nothing new and ends the threads; what runs is handed back. Waits at most `timeout_s` in all."""
+        self._stop_taking()
         self._stopping.set()
         for _ in self._threads:
             self._wakened.release()

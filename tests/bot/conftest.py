@@ -156,7 +156,7 @@ class Office:
             sync_limit=3,
             listener_threads=8,
         )
-        self.product: Product = build(settings, adapters=Adapters({Channel.META: self.channel}, {"files": self.source}))
+        self.product: Product = build(settings, outside=Adapters({Channel.META: self.channel}, {"files": self.source}))
         self.product.start()
         self.org_id = self.product.store.organizations.ids()[0]
         ana = Actor(self.org_id, "U01ANARUIZ", Role.PRIMARY_ADMIN, surface="settings")

@@ -1,0 +1,56 @@
+"""From settings to the platforms and sources that the product works with outside; with `main` the only place that knows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.settings import Platform, Settings
+from channels.http import Http
+from channels.meta import Meta
+from core.errors import ConfigError
+from core.models import Channel
+from core.ports import AdChannel, Clock, SegmentSource
+from sources.files import FilesSource
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """The platforms that the operator has set up, and the sources that are declared."""
+
+    channels: Mapping[Channel, AdChannel] = field(default_factory=dict)
+    sources: Mapping[str, SegmentSource] = field(default_factory=dict)
+
+
+def adapters(settings: Settings, clock: Clock) -> Adapters:
+    """What the settings declare. Raises ConfigError for what this version cannot serve."""
+    channels: dict[Channel, AdChannel] = {}
+    if settings.meta:
+        channels[Channel.META] = _meta(settings.meta, clock)
+    if settings.linkedin or settings.google:
+        raise ConfigError("This version of segsync serves Meta only: take `linkedin` and `google` out of the settings.")
+    sources: dict[str, SegmentSource] = {}
+    for one in settings.sources:
+        if one.kind != "files" or one.folder is None:
+            raise ConfigError(
+                f'The source {one.name} is not one that this version can read: it needs kind = "files" and a folder.'
+            )
+        sources[one.name] = FilesSource(
+            name=one.name, folder=Path(one.folder), consent=one.consent, default_country=one.default_country
+        )
+    return Adapters(channels, sources)
+
+
+def _meta(platform: Platform, clock: Clock) -> Meta:
+    told: dict[str, Any] = {}
+    if platform.api_url:
+        told["api_url"] = platform.api_url
+    if platform.auth_url:
+        told["dialog_url"] = platform.auth_url
+    if platform.settle_s is not None:
+        told["settle"] = timedelta(seconds=platform.settle_s)
+    http = Http("Meta", timeout_s=platform.timeout_s)
+    return Meta(
+        http=http, client_id=platform.client_id, client_secret=platform.client_secret.get_secret_value(), clock=clock, **told
+    )
