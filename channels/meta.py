@@ -8,6 +8,7 @@ every 60 days.
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -37,6 +38,7 @@ _AUDIENCE = (
     "id,name,operation_status,delivery_status,permission_for_actions,time_created,"
     "approximate_count_lower_bound,approximate_count_upper_bound"
 )
+_WORKING = {414, 441}  # replacing, still finding people (Custom Audience: operation_status)
 _PAGE = "200"
 
 
@@ -179,7 +181,7 @@ class Meta:
             "customer_file_source": "USER_PROVIDED_ONLY",
         }
         made = self._post(target, f"act_{target.account_id}/customaudiences", asked)
-        return RemoteAudience(id=str(made["id"]), name=name, status="Normal", created_at=self._clock.now())
+        return self.audience(replace(target, audience_id=str(made["id"])))
 
     def audience(self, target: Target) -> RemoteAudience:
         """As it is now (Custom Audience: `operation_status`, `delivery_status`)."""
@@ -322,6 +324,7 @@ def _audience(row: Mapping[str, Any]) -> RemoteAudience:
         status=str(delivery.get("description") or operation.get("description") or "Normal"),
         usable=int(delivery.get("code", 200)) < 400,
         can_edit=bool((row.get("permission_for_actions") or {}).get("can_edit", True)),
+        working=int(operation.get("code", 200)) in _WORKING,
         created_at=datetime.fromtimestamp(int(created), UTC) if created else None,
         size_lower=lower if known else None,
         size_upper=upper if known else None,

@@ -33,7 +33,10 @@ _BEAT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RefreshSettings:
-    """How refreshes are executed. `retries`: seconds before new attempts of a request; `waits`: before new tries of a refresh."""
+    """How refreshes are executed. `retries`: seconds before new attempts of a request; `waits`: before new tries of a refresh.
+
+    `confirm`: how long a refresh that has sent everything waits for the channel to take it in, before it ends all the same.
+    """
 
     lease: timedelta = timedelta(minutes=2)
     guard_share: float = 0.30
@@ -41,6 +44,8 @@ class RefreshSettings:
     retries: tuple[float, ...] = (1, 2, 4, 8)
     waits: tuple[float, ...] = (5, 15, 60, 300, 900, 1800)
     per_org: int = 4
+    confirm: timedelta = timedelta(minutes=1)
+    confirm_every: timedelta = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +81,15 @@ class Execution:
     def go(self) -> None:
         """Works until there is nothing more to do now. Raises LeaseLost, Stopped, ChannelError, SourceError."""
         work = self._work
-        self._beat(Phase.READING, 0, self._sync.members or 0, now=True)
+        confirming = "confirming" in self._memory
+        self._beat(Phase.CONFIRMING if confirming else Phase.READING, 0, self._sync.members or 0, now=True)
         work.channel.require_access(self._target)
         audience = self._audience()
         book = self._open(audience)
         if self._still_working(book):
+            return
+        if confirming and book.is_settled:  # all was sent before: only the channel's own work was waited for
+            self._finish(book)
             return
         with work.source.read(self._sync.segment_id) as reading:
             if self._is_unchanged(book, reading, audience):
@@ -339,13 +348,27 @@ class Execution:
         matched = None
         if self._run.kind is not RefreshKind.DRY and self._target.audience_id:
             try:
-                matched = self._work.channel.audience(self._target).size_lower
+                audience = self._work.channel.audience(self._target)
+                matched = audience.size_lower
             except Unavailable:
                 logger.info("The size of the audience of %s is not known now.", self._sync.short)
+            else:
+                if audience.working and self._may_wait():
+                    return
         counts = replace(self._counts, delivered=book.delivered, rejected=self._rejected)
         now = self._work.clock.now()
         due = next_due_of(self._sync, now)
         self._store.finish(self._run.id, self._run.fence, counts, matched=matched, next_due_at=due, now=now)
+
+    def _may_wait(self) -> bool:
+        """Lets the channel take in what was sent, for a while: the refresh is claimed again; False when it has waited enough."""
+        now, settings = self._work.clock.now(), self._work.settings
+        begun = datetime.fromisoformat(self._memory.setdefault("confirming", now.isoformat()))
+        if now - begun >= settings.confirm:
+            return False
+        self._remember(store=False)
+        self._store.settle(self._run.id, self._run.fence, now + settings.confirm_every, self._memory)
+        return True
 
     def _settle(self, wait: timedelta) -> None:
         if self._refusal:

@@ -251,6 +251,7 @@ class RemoteAudience:
     status: str  # the channel's own word, for a person
     usable: bool = True
     can_edit: bool = True
+    working: bool = False  # the channel has not taken in yet all that it received
     created_at: datetime | None = None
     size_lower: int | None = None  # matched, as reported; None: not known
     size_upper: int | None = None

@@ -264,8 +264,8 @@ class Google(Platform):
         return {"requestId": request_id}
 
     def _change(self, verb: str, rows: list[Rows], before: float) -> Change:
-        everybody = Identifiers()
-        for some in rows:
+        everybody = rows[0].identifiers if rows else Identifiers()
+        for some in rows[1:]:
             everybody |= some.identifiers
         action = {"ingest": "add", "remove": "remove", "removeAll": "forget"}[verb]
         return Change(action, everybody, self._demo_time(), before)

@@ -15,8 +15,7 @@ from typing import Any
 
 from sandbox.google_errors import DataError, Violation, bad
 from sandbox.google_proto import camels, enum, known
-from sandbox.platforms.identifiers import Identifiers, digests_of, is_hex_column
-from sandbox.platforms.people import ADDRESS_PARTS
+from sandbox.platforms.identifiers import WITH_PLACE, Identifiers, digests_of, is_hex_column
 from sandbox.platforms.platform import Json
 
 MAX_MEMBERS, MAX_IDENTIFIERS, MAX_MOBILE = 10_000, 10, 10
@@ -127,11 +126,10 @@ def _columns(kind: str, group: list[tuple[int, Any]], encoding: str, consent: Co
     if consent and (reason := _refusing(consent)):
         rows.denied[reason] = len(group)
         return rows
-    given, family = (column.hex() for column in digests[2:])
-    others = {
-        _packed(given[64 * n : 64 * n + 64], family[64 * n : 64 * n + 64], place[2], place[3]) for n, place in enumerate(places)
-    }
-    rows.identifiers = Identifiers({"e": digests_of(digests[0]), "p": digests_of(digests[1])}, frozenset(others))
+    given, family = digests[2:]
+    packed = [_packed(given[32 * n : 32 * n + 32], family[32 * n : 32 * n + 32], p[2], p[3]) for n, p in enumerate(places)]
+    found = {"e": digests_of(digests[0]), "p": digests_of(digests[1]), "a": digests_of(b"".join(packed), WITH_PLACE)}
+    rows.identifiers = Identifiers({letter: column for letter, column in found.items() if len(column)})
     return rows
 
 
@@ -146,8 +144,8 @@ def _digest_columns(column: list[str], encoding: str) -> bytes:
     return b"".join([base64.b64decode(value, validate=True) for value in column])
 
 
-def _packed(given: str, family: str, region: str, postal: str) -> bytes:
-    return b"a" + ADDRESS_PARTS.join(part.encode() for part in (given, family, region.upper(), postal))
+def _packed(given: bytes, family: bytes, region: str, postal: str) -> bytes:
+    return (given + family + region.upper().encode() + postal.encode())[:WITH_PLACE].ljust(WITH_PLACE, b"\0")
 
 
 def _slowly(kind: str, group: list[tuple[int, Any]], encoding: str, consent: Consent | None) -> Rows:
@@ -223,8 +221,8 @@ def _address(given: Any, path: str, encoding: str) -> bytes:
         raise bad(*missing)
     if not REGION.match(str(parts["regionCode"])):
         raise bad(Violation(f"{path}.region_code", "INVALID_REGION_CODE", "Two letters as in ISO 3166-1"))
-    hashed = [_digest(parts[k], f"{path}.{names[k]}", encoding).hex() for k in ("givenName", "familyName")]
-    return _packed(hashed[0], hashed[1], str(parts["regionCode"]), str(parts["postalCode"]))
+    hashed = [_digest(parts[k], f"{path}.{names[k]}", encoding) for k in ("givenName", "familyName")]
+    return b"a" + _packed(hashed[0], hashed[1], str(parts["regionCode"]), str(parts["postalCode"]))
 
 
 def _digest(value: Any, path: str, encoding: str) -> bytes:

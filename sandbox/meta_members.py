@@ -14,8 +14,7 @@ from typing import Any
 
 import orjson
 
-from sandbox.platforms.identifiers import NO_HEX, Identifiers, digest_column, is_hex_column
-from sandbox.platforms.people import ADDRESS_PARTS
+from sandbox.platforms.identifiers import FOUR_DIGESTS, NO_HEX, Identifiers, digest_column, digests_of, is_hex_column
 
 MAX_ROWS = 10_000
 MULTI = {"EXTERN_ID", "EMAIL", "PHONE", "GEN", "DOBY", "DOBM", "DOBD", "LN", "FN", "FI", "CT", "ST", "ZIP", "MADID", "COUNTRY"}
@@ -81,8 +80,8 @@ def _check(names: Sequence[str], data: list[list[Any]]) -> Rows:
     digests = {letter: digest_column(columns[name]) for name, letter in LETTER.items() if name in columns}
     others = {b"m" + str(v).lower().encode() for v in columns.get("MADID", ()) if v}
     if all(name in columns for name in ADDRESS):
-        parts = zip(*(columns[name] for name in ADDRESS), strict=True)
-        others |= {b"a" + ADDRESS_PARTS.join(p.encode() for p in row) for row in parts if all(row)}
+        whole = ["".join(row) for row in zip(*(columns[name] for name in ADDRESS), strict=True) if all(row)]
+        digests["a"] = digests_of(bytes.fromhex("".join(whole)), FOUR_DIGESTS)
     rows.identifiers = Identifiers(digests, frozenset(others))
     return rows
 

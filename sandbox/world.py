@@ -10,7 +10,7 @@ TEAM_NAME = "Acme"
 
 @dataclass
 class Person:
-    """One person of the workspace. `role` is the product's role that the demo gives, or `guest`; mutable through `/control/person`."""
+    """One person of the workspace. `role` is what the demo gives, or `guest`; `/control/person` changes it."""
 
     id: str
     handle: str

@@ -192,7 +192,7 @@ class RefreshStore:
             raise_alert(session, sync, code, detail, now)
 
     def decide(self, refresh_id: str, *, apply: bool, at: datetime) -> Refresh | None:
-        """Somebody decided about a held refresh: it goes on with what was approved, or ends; None when it is not held any more."""
+        """Somebody decided about a held refresh: it goes on as approved, or ends; None when it is not held any more."""
         with self._database.write() as session:
             row = session.get(RefreshRow, refresh_id, with_for_update=True)
             if row is None or row.state != RefreshState.HELD:

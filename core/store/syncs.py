@@ -232,8 +232,10 @@ def _where(org_id: str, wanted: SyncFilter) -> Sequence[ColumnElement[bool]]:
         where.append(_holds(SyncRow.segment_name, wanted.segment))
     if wanted.with_alert:
         where.append(SyncRow.failure.is_not(None))
-    for word in wanted.words.split():
-        where.append(or_(_holds(SyncRow.name, word), _holds(SyncRow.account_name, word), _holds(SyncRow.channel, word)))
+    where += [
+        or_(_holds(SyncRow.name, word), _holds(SyncRow.account_name, word), _holds(SyncRow.channel, word))
+        for word in wanted.words.split()
+    ]
     return where
 
 

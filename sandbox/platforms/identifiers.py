@@ -1,7 +1,8 @@
-"""Identifiers in columns: SHA-256 digests as sorted arrays of 32 bytes each, all else as texts; a million need 40 MB, not 200.
+"""Identifiers in columns: digests as sorted arrays of bytes of one width, all else as texts; a million need 40 MB, not 200.
 
-An identifier by itself is bytes: one letter for its kind (`KINDS`), then the raw digest, or the text where a platform takes clear
-values (or packs several parts). In columns the digests of a kind stand together without their letter.
+An identifier by itself is bytes: one letter for its kind (`KINDS`), then the raw digest, or the text where a platform takes
+clear values. In columns the digests of a kind stand together without their letter. An address is one, too: four digests of
+32 bytes (Meta), or two digests, two letters of the region and a postal code filled up with zero bytes to 80 (Google).
 """
 
 import re
@@ -14,11 +15,13 @@ import numpy.typing as npt
 import orjson
 
 KINDS = {"e": "email", "p": "phone", "a": "address", "m": "mobile", "d": "domain", "n": "name", "u": "page", "i": "user_id"}
-Digests = npt.NDArray[np.bytes_]  # dtype S32, ascending, each once
+Digests = npt.NDArray[np.bytes_]  # dtype S32 (addresses wider), ascending, each once
 Times = npt.NDArray[np.float64]
 _NONE: Digests = np.empty(0, "S32")
 _HEX = np.array([f"{n:02x}".encode() for n in range(256)], "S2").view("u1").reshape(256, 2)
 _MERGE_AT = 65_536
+FOUR_DIGESTS, WITH_PLACE = 128, 80
+_WIDTHS = {b"e": (32,), b"p": (32,), b"a": (FOUR_DIGESTS, WITH_PLACE)}
 NO_HEX = re.compile(r"[^0-9a-f]")
 
 
@@ -27,9 +30,9 @@ def raw(digests: Digests) -> bytes:
     return digests.tobytes()
 
 
-def digests_of(joined: bytes) -> Digests:
+def digests_of(joined: bytes, width: int = 32) -> Digests:
     """Sorted and distinct, from digests one after the other."""
-    return np.unique(np.frombuffer(joined, "S32"))
+    return np.unique(np.frombuffer(joined, f"S{width}"))
 
 
 def _is_in(needles: Digests, hay: Digests) -> npt.NDArray[np.bool_]:
@@ -37,11 +40,6 @@ def _is_in(needles: Digests, hay: Digests) -> npt.NDArray[np.bool_]:
         return np.zeros(len(needles), bool)
     found: npt.NDArray[np.bool_] = hay[np.minimum(np.searchsorted(hay, needles), len(hay) - 1)] == needles
     return found
-
-
-def _whole(digest: Any) -> bytes:
-    """A digest with the zero bytes at its end that NumPy's scalars leave out."""
-    return bytes(digest).ljust(32, b"\0")
 
 
 @dataclass(frozen=True)
@@ -57,19 +55,19 @@ class Identifiers:
         joined: dict[str, list[bytes]] = {}
         others: set[bytes] = set()
         for one in identifiers:
-            if len(one) == 33 and one[:1] in b"ep":
+            if len(one) - 1 in _WIDTHS.get(one[:1], ()):
                 joined.setdefault(chr(one[0]), []).append(one[1:])
             else:
                 others.add(one)
-        return cls({letter: digests_of(b"".join(parts)) for letter, parts in joined.items()}, frozenset(others))
+        return cls({letter: digests_of(b"".join(parts), len(parts[0])) for letter, parts in joined.items()}, frozenset(others))
 
     def __len__(self) -> int:
         return sum(map(len, self.digests.values())) + len(self.others)
 
     def __iter__(self) -> Iterator[bytes]:
         for letter, digests in self.digests.items():
-            for digest in digests:
-                yield letter.encode() + _whole(digest)
+            for digest in digests:  # NumPy's scalars leave out zero bytes at the end
+                yield letter.encode() + bytes(digest).ljust(digests.itemsize, b"\0")
         yield from self.others
 
     def __or__(self, more: "Identifiers") -> "Identifiers":
@@ -89,23 +87,23 @@ class Identifiers:
     def pack(self) -> tuple[dict[str, Any], bytes]:
         """A head that JSON can hold, and the bytes that it describes; `unpack` reads them."""
         texts = orjson.dumps([o.hex() for o in self.others]) if self.others else b""
-        head = {"digests": {x: len(d) for x, d in self.digests.items()}, "others": len(texts)}
+        head = {"digests": {x: [len(d), d.itemsize] for x, d in self.digests.items()}, "others": len(texts)}
         return head, b"".join([raw(d) for d in self.digests.values()]) + texts
 
     @classmethod
     def unpack(cls, head: dict[str, Any], body: bytes) -> "Identifiers":
         """What `pack` wrote."""
         at, digests = 0, {}
-        for letter, count in head["digests"].items():
-            digests[letter] = np.frombuffer(body, "S32", count, at)
-            at += 32 * count
+        for letter, (count, width) in head["digests"].items():
+            digests[letter] = np.frombuffer(body, f"S{width}", count, at)
+            at += width * count
         texts = orjson.loads(body[at:]) if head["others"] else []
         return cls(digests, frozenset(bytes.fromhex(t) for t in texts))
 
     @staticmethod
     def size(head: dict[str, Any]) -> int:
         """How many bytes belong to this head."""
-        return 32 * sum(map(int, head["digests"].values())) + int(head["others"])
+        return sum(int(count) * int(width) for count, width in head["digests"].values()) + int(head["others"])
 
 
 class Held:
@@ -167,6 +165,9 @@ class Held:
             joined = joined[order]
             last = np.append(joined[1:] != joined[:-1], True)  # of equal ones the latest
             joined, stamps = joined[last], stamps[last]
+            if not len(keys):
+                self._keys[letter], self._times[letter] = joined, stamps
+                return joined, stamps
             known = _is_in(joined, keys)
             times = times.copy()
             times[np.searchsorted(keys, joined[known])] = stamps[known]
@@ -178,6 +179,11 @@ class Held:
 
 def lines(digests: Digests, kind: str, *, at_once: int = 50_000) -> Iterator[bytes]:
     """`{"kind":["<hex>"]}` a line for each digest, many lines in a piece: written as one table of characters."""
+    if digests.itemsize != 32:
+        for start in range(0, len(digests), at_once):
+            told = [place(bytes(d).ljust(digests.itemsize, b"\0")) for d in digests[start : start + at_once]]
+            yield b"".join([orjson.dumps({kind: [text]}) + b"\n" for text in told])
+        return
     before, after = f'{{"{kind}":["'.encode(), b'"]}\n'
     for start in range(0, len(digests), at_once):
         part = np.frombuffer(raw(digests[start : start + at_once]), "u1").reshape(-1, 32)
@@ -200,3 +206,10 @@ def is_hex_column(column: Sequence[Any]) -> bool:
 def digest_column(column: Sequence[str]) -> Digests:
     """The distinct digests of a column of hex, empty values left out."""
     return digests_of(bytes.fromhex("".join(column)))
+
+
+def place(packed: bytes) -> str:
+    """A packed address as the control interface tells it: its parts, digests in hex."""
+    digests = [packed[at : at + 32].hex() for at in range(0, len(packed) if len(packed) == FOUR_DIGESTS else 64, 32)]
+    clear = [] if len(packed) == FOUR_DIGESTS else [packed[64:66].decode(), packed[66:].rstrip(b"\0").decode()]
+    return " ".join(digests + clear)

@@ -4,9 +4,7 @@ from collections.abc import Collection, Iterator
 
 import orjson
 
-from sandbox.platforms.identifiers import KINDS, Identifiers, lines
-
-ADDRESS_PARTS = b"\x1f"  # between the parts of a packed address
+from sandbox.platforms.identifiers import KINDS, Identifiers, lines, place
 
 
 class PeopleMap:
@@ -76,5 +74,5 @@ def show(identifier: bytes) -> str:
     if kind in b"ep" and len(value) in (32, 64):
         return value.hex()
     if kind == b"a":
-        return " ".join(part.decode() for part in value.split(ADDRESS_PARTS))
+        return place(value)
     return value.decode()

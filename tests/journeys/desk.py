@@ -76,7 +76,9 @@ class Desk:
         assert answer["status"] == "ok", answer
         return dict(answer)
 
-    def click(self, container: Json, action_id: str, *, block_id: str | None = None, value: Any = None, status: int = 200) -> None:
+    def click(
+        self, container: Json, action_id: str, *, block_id: str | None = None, value: Any = None, status: int = 200
+    ) -> None:
         body = {"user": self.user, "container": container, "action_id": action_id}
         if block_id is not None:
             body["block_id"] = block_id
@@ -84,7 +86,7 @@ class Desk:
             body["value"] = value
         self.sandbox.post("/control/click", body, status=status)
 
-    def press(self, label: str, *, within: Callable[[], tuple[Json, list[Json]]] | None = None) -> None:
+    def press(self, label: str) -> None:
         """Clicks the newest button with this text, in the top view or else in a message."""
         container, block_id, element = eventually(lambda: self._button(label), f"a button {label!r} for {self.name}")
         self.click(container, element["action_id"], block_id=block_id)
@@ -105,12 +107,13 @@ class Desk:
         block = next(b for b in view["blocks"] for e in elements(b) if e.get("action_id") == action_id)
         answer = self.sandbox.post(
             "/control/options",
-            {"user": self.user, "container": {"view_id": view["id"]}, "action_id": action_id, "block_id": block["block_id"], "query": query},
+            {"user": self.user, "container": {"view_id": view["id"]}, "action_id": action_id}
+            | {"block_id": block["block_id"], "query": query},
         )
         return [o for g in answer.get("option_groups", []) for o in g["options"]] + list(answer.get("options", []))
 
     def choose(self, label: str, option: str) -> Json:
-        """Picks an option by (part of) its text or its value in the input whose label contains `label`; clicks it where that is heard."""
+        """Picks an option by part of its text or its value, in the input with this label; clicks it where that is heard."""
         block, element = eventually(lambda: self._input(label), f"an input {label!r} for {self.name}")
         if "options" in element:
             offered = element["options"]
@@ -142,7 +145,12 @@ class Desk:
 
     def sees(self, text: str, *, timeout_s: float = 20) -> str:
         """Waits until this text is on screen; answers all that is there."""
-        return str(eventually(lambda: s if re.search(text, s := self.reads()) else None, f"{text!r} for {self.name}", timeout_s, self.reads))
+
+        def look() -> str | None:
+            said = self.reads()
+            return said if re.search(text, said) else None
+
+        return str(eventually(look, f"{text!r} for {self.name}", timeout_s, self.reads))
 
     def reads_view(self) -> str:
         return words(self.view())
