@@ -227,6 +227,7 @@ class RefreshRow(Base):
     checkpoint: Mapped[dict[str, Any]] = mapped_column(default=dict)
     failure: Mapped[str | None]
     approved_removals: Mapped[int | None]
+    again_for: Mapped[str | None]  # who asked for one more while this one was under way
 
 
 class OutboxRow(Base):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -28,10 +29,12 @@ def open_run(
     if found is not None:
         if found.state == RefreshState.QUEUED:
             found.not_before = min(found.not_before, at)
-        found.requested_by = found.requested_by or requested_by
+            found.requested_by = found.requested_by or requested_by
+        elif found.state != RefreshState.HELD and requested_by:
+            found.again_for = requested_by  # it may have read the segment already: another one follows
         return found
-    if sync.refreshed_at is None or sync.status == SyncStatus.FAILED:
-        sync.status = SyncStatus.SYNCING.value if sync.refreshed_at is None and sync.status != SyncStatus.FAILED else sync.status
+    if sync.refreshed_at is None and sync.status != SyncStatus.FAILED:
+        sync.status = SyncStatus.SYNCING.value
     run = RefreshRow(
         id=refresh_id,
         org_id=sync.org_id,
@@ -49,6 +52,13 @@ def open_run(
     session.add(run)
     session.flush()
     return run
+
+
+def _follow(session: Session, run: RefreshRow, sync: SyncRow, at: datetime) -> None:
+    """Starts what was asked for while `run` was under way."""
+    if run.again_for:
+        session.flush()  # `run` is closed first: one open refresh a sync
+        open_run(session, sync, RefreshKind.REQUESTED, refresh_id=uuid4().hex, at=at, requested_by=run.again_for)
 
 
 def close_open(session: Session, sync_id: str, at: datetime) -> None:
@@ -167,6 +177,7 @@ class RefreshStore:
             resolve_sync(session, row.org_id, sync.id, now)
             for user_id in self._watchers(row, sync):
                 tell(session, org_id=row.org_id, topic="progress", subject_id=sync.id, target=f"dm:{user_id}", at=now)
+            _follow(session, row, sync, now)
 
     def fail(
         self, refresh_id: str, fence: int, code: str, detail: Mapping[str, str], *, next_due_at: datetime | None, now: datetime
@@ -181,6 +192,7 @@ class RefreshStore:
             raise_alert(session, sync, code, detail, now)
             for user_id in self._watchers(row, sync):
                 tell(session, org_id=row.org_id, topic="progress", subject_id=sync.id, target=f"dm:{user_id}", at=now)
+            _follow(session, row, sync, now)
 
     def hold(self, refresh_id: str, fence: int, counts: Counts, code: str, *, now: datetime) -> None:
         """The guard stopped it: nothing is sent until somebody decides."""

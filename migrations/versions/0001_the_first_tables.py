@@ -216,6 +216,7 @@ def upgrade() -> None:
         sa.Column("checkpoint", sa.JSON(), nullable=False),
         sa.Column("failure", sa.String(length=255), nullable=True),
         sa.Column("approved_removals", sa.Integer(), nullable=True),
+        sa.Column("again_for", sa.String(length=255), nullable=True),
         sa.ForeignKeyConstraint(["org_id"], ["organization.id"], name=op.f("fk_refresh_run_org_id")),
         sa.ForeignKeyConstraint(["sync_id"], ["sync.id"], name=op.f("fk_refresh_run_sync_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refresh_run")),
