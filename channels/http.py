@@ -92,10 +92,12 @@ class Http:
         headers: Mapping[str, str] | None = None,
         safe: bool | None = None,
         tries: int = 3,
+        answers_429: bool = False,
     ) -> Answer:
         """One request. `safe`: sending it twice does no harm (GET, unless told); only then is it tried again after trouble.
 
-        Raises Unavailable (nothing happened), OutcomeUnknown (it may have been carried out), RateLimited (HTTP 429).
+        Raises Unavailable (nothing happened), OutcomeUnknown (it may have been carried out), RateLimited (HTTP 429, unless
+        `answers_429`: some platforms say in its body that waiting will not help).
         """
         safe = method == "GET" if safe is None else safe
         sent = dict(headers or {})
@@ -121,10 +123,8 @@ class Http:
                     raise Unavailable(f"{self._title} does not answer.") from None
             else:
                 circuit.note(well=got.status_code not in RETRIED)
-                if got.status_code == 429:
-                    raise RateLimited(
-                        f"{self._title} asks for fewer requests.", retry_after=_seconds(got.headers.get("retry-after"))
-                    )
+                if got.status_code == 429 and not answers_429:
+                    raise RateLimited(f"{self._title} asks for fewer requests.", retry_after=retry_after({**got.headers}))
                 if got.status_code not in RETRIED or left == 0 or not safe:
                     return Answer(got.status_code, _parsed(got), {k.lower(): v for k, v in got.headers.items()})
             self._sleep((0.2 + self._jitter() * 0.3) * 2 ** (tries - 1 - left))
@@ -138,5 +138,7 @@ def _parsed(answer: httpx.Response) -> Any:
         return None
 
 
-def _seconds(told: str | None) -> float | None:
-    return float(told) if told and told.replace(".", "", 1).isdigit() else None
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the header asks to wait, where it tells a number; `headers` in lower case."""
+    told = headers.get("retry-after", "")
+    return float(told) if told.replace(".", "", 1).isdigit() else None

@@ -13,7 +13,7 @@ from sandbox.platforms.identifiers import Identifiers
 from sandbox.platforms.platform import Json
 from sandbox.platforms.truth import Audience, Change, Truth
 
-MATCHED = 0.35  # of identifiers, since most people here are known by two or three of their own
+MATCHED = 0.42  # of identifiers, since most people here are known by two or three of their own
 READY_FROM = 100
 SESSION_S = 90 * 60.0
 

@@ -157,6 +157,7 @@ class Office:
             listener_threads=8,
         )
         self.product: Product = build(settings, outside=Adapters({Channel.META: self.channel}, {"files": self.source}))
+        self.product.beside.clear()  # the tests play the engine themselves
         self.product.start()
         self.org_id = self.product.store.organizations.ids()[0]
         ana = Actor(self.org_id, "U01ANARUIZ", Role.PRIMARY_ADMIN, surface="settings")
