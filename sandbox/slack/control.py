@@ -238,7 +238,7 @@ def details(slack: SlackStandIn, person: Person) -> JSON:
                                "stranger": p.id in space.strangers} for p in space.people]  # fmt: skip
     seen = [{"id": c.id, "name": c.name, "kind": c.kind, "archived": c.archived, "ext_shared": c.ext_shared,
              "purpose": c.purpose, "members": c.members, "app_id": c.app_id} for c in space.seen_by(person.id)]  # fmt: skip
-    homes = [v.app_id for (_, user), v in space.homes.items() if user == person.id]
+    homes = [_view(slack, view) for (_, user), view in space.homes.items() if user == person.id]
     return {
         "people": everybody,
         "apps": bots,

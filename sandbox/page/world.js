@@ -1,0 +1,12 @@
+// People, apps and conversations, as the page last heard of them.
+
+export const world = { people: [], apps: [], channels: [], files: [] };
+const names = new Map();
+
+export function learn(details) {
+  Object.assign(world, { people: details.people, apps: details.apps, channels: details.channels, files: details.files || [] });
+  for (const known of [...world.people, ...world.apps, ...world.channels]) names.set(known.id, known.name);
+  for (const channel of world.channels) if (!channel.name) names.set(channel.id, "a direct message");
+}
+
+export const nameOf = (id) => names.get(id) || id;
