@@ -373,6 +373,15 @@ class AlertState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What somebody did about an alert: `acknowledged`, `snoozed`, `retried`, `reconnected`, `took over`, `applied`, `kept`."""
+
+    at: datetime
+    by: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Something that needs a person. One open alert per `cause` (organization-wide unique while open)."""
 
@@ -395,6 +404,8 @@ class Alert:
     snoozed_until: datetime | None = None
     snoozed_by: str | None = None
     resolved_at: datetime | None = None
+    escalated_at: datetime | None = None
+    history: tuple[Deed, ...] = ()  # oldest first
 
 
 class RequestKind(StrEnum):

@@ -228,6 +228,7 @@ class RefreshRow(Base):
     failure: Mapped[str | None]
     approved_removals: Mapped[int | None]
     again_for: Mapped[str | None]  # who asked for one more while this one was under way
+    matched: Mapped[int | None]  # as the channel reported at its end: the past that a match rate is compared with
 
 
 class OutboxRow(Base):
@@ -289,6 +290,9 @@ class AlertRow(Base):
     snoozed_until: Mapped[datetime | None]
     snoozed_by: Mapped[str | None]
     resolved_at: Mapped[datetime | None]
+    escalated_at: Mapped[datetime | None]  # nobody acted in time: the administrators were told
+    noted_at: Mapped[datetime | None]  # when its thread last heard of a change
+    history: Mapped[list[str]] = mapped_column(JSON, default=list)  # who did what: "when user deed", oldest first
 
 
 class AuditRow(Base):

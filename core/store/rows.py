@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,6 +19,7 @@ from core.models import (
     Connection,
     ConnectionStatus,
     Counts,
+    Deed,
     Phase,
     Progress,
     Refresh,
@@ -129,6 +131,8 @@ def alert(row: AlertRow) -> Alert:
         snoozed_until=row.snoozed_until,
         snoozed_by=row.snoozed_by,
         resolved_at=row.resolved_at,
+        escalated_at=row.escalated_at,
+        history=tuple(Deed(datetime.fromisoformat(at), by, what) for at, by, what in (d.split(" ", 2) for d in row.history)),
     )
 
 
@@ -180,15 +184,18 @@ def tell(
 ) -> None:
     """Queues a message to Slack, in the caller's transaction.
 
-    A message about the same (topic, subject, target) that still waits is enough: it is drawn from the state at delivery.
-    `once` names a message that must not be repeated.
+    A message about the same (topic, subject, target) that still waits is enough, sooner if need be: it is drawn from the state
+    at delivery. `at` may lie ahead: then what changes meanwhile needs no message of its own. `once` names a message that must
+    not be repeated.
     """
-    waiting = select(OutboxRow.id).where(
+    waiting = select(OutboxRow).where(
         OutboxRow.topic == topic, OutboxRow.subject_id == subject_id, OutboxRow.target == target, OutboxRow.state == "queued"
     )
-    if session.execute(waiting.limit(1)).first() is not None and not once:
+    if not once and (found := session.scalars(waiting.limit(1)).first()) is not None:
+        if not found.attempts:  # what Slack has put off keeps its wait
+            found.not_before = min(found.not_before, at)
         return
-    key = once or f"{topic}:{subject_id}:{target}:{at.timestamp():.6f}"
+    key = once or uuid4().hex
     if once and session.execute(select(OutboxRow.id).where(OutboxRow.dedupe_key == key)).first() is not None:
         return
     session.add(
