@@ -406,6 +406,7 @@ class Alert:
     resolved_at: datetime | None = None
     escalated_at: datetime | None = None
     history: tuple[Deed, ...] = ()  # oldest first
+    left_ids: tuple[str, ...] = ()  # syncs that have got over it while others have not
 
 
 class RequestKind(StrEnum):

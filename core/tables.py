@@ -284,6 +284,7 @@ class AlertRow(Base):
     account_id: Mapped[str | None]
     connection_id: Mapped[str | None]
     sync_ids: Mapped[list[str]]
+    left_ids: Mapped[list[str]] = mapped_column(JSON, default=list)  # syncs that have got over it while others have not
     detail: Mapped[dict[str, Any]]
     acknowledged_by: Mapped[str | None]
     acknowledged_at: Mapped[datetime | None]

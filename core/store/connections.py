@@ -8,11 +8,11 @@ from sqlalchemy import select, update
 
 from core.models import Actor, Channel, Connection, ConnectionStatus, Grant, RefreshKind
 from core.store import rows
-from core.store.alarms import close
+from core.store.alarms import end_of_connection_trouble
 from core.store.database import Database
 from core.store.refreshes import open_run
 from core.store.rows import note, tell
-from core.tables import AlertRow, ConnectionRow, ConsentRow, SyncRow
+from core.tables import ConnectionRow, ConsentRow, SyncRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,7 @@ class ConnectionStore:
     def _wake(session: Any, row: ConnectionRow, at: datetime) -> None:
         from uuid import uuid4
 
-        for alert in session.scalars(select(AlertRow).where(AlertRow.connection_id == row.id, AlertRow.state == "open")):
-            if alert.cause.startswith("connection_") or alert.cause.startswith("channel_permission"):
-                close(session, alert, at)
+        end_of_connection_trouble(session, row, at)
         stood = session.scalars(
             select(SyncRow).where(SyncRow.run_as == row.id, SyncRow.status == "failed", SyncRow.deleted_at.is_(None))
         )

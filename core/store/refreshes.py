@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.errors import LeaseLost
 from core.models import Counts, Progress, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
+from core.schedule import next_due_of
 from core.store import rows
 from core.store.alarms import raise_alert, resolve_sync
 from core.store.database import Database
@@ -174,6 +175,7 @@ class RefreshStore:
             sync.status, sync.refreshed_at, sync.failure, sync.next_due_at = SyncStatus.SYNCED.value, now, None, next_due_at
             sync.members, sync.matchable, sync.delivered = counts.members, counts.matchable, counts.delivered
             sync.matched = sync.matched if matched is None else matched
+            row.matched = matched
             resolve_sync(session, row.org_id, sync.id, now)
             for user_id in self._watchers(row, sync):
                 tell(session, org_id=row.org_id, topic="progress", subject_id=sync.id, target=f"dm:{user_id}", at=now)
@@ -213,6 +215,8 @@ class RefreshStore:
                 row.state, row.not_before, row.approved_removals = RefreshState.QUEUED.value, at, row.counts.get("removed", 0)
             else:
                 row.state, row.finished_at = RefreshState.CANCELLED.value, at
+                sync = session.get_one(SyncRow, row.sync_id)
+                sync.next_due_at = next_due_of(rows.sync(sync), at)  # until then the audience is kept as it is
             resolve_sync(session, row.org_id, row.sync_id, at)
             return rows.refresh(row)
 

@@ -133,6 +133,7 @@ def alert(row: AlertRow) -> Alert:
         resolved_at=row.resolved_at,
         escalated_at=row.escalated_at,
         history=tuple(Deed(datetime.fromisoformat(at), by, what) for at, by, what in (d.split(" ", 2) for d in row.history)),
+        left_ids=tuple(row.left_ids),
     )
 
 

@@ -125,7 +125,7 @@ class SyncStore:
             row.status, row.paused_at, row.next_due_at, row.failure = SyncStatus.INACTIVE.value, at, None, None
             row.version += 1
             close_open(session, row.id, at)
-            resolve_sync(session, row.org_id, row.id, at)
+            resolve_sync(session, row.org_id, row.id, at, every=True)
             note(session, actor, at, "pause", f"sync S-{row.number}", before={"status": before}, after={"status": row.status})
             self._tell_owner(session, row, actor, "paused", at)
             return rows.sync(row)

@@ -17,6 +17,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("escalated_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("noted_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("history", sa.JSON(), nullable=False, server_default="[]"))
+        batch_op.add_column(sa.Column("left_ids", sa.JSON(), nullable=False, server_default="[]"))
     with op.batch_alter_table("refresh_run", schema=None) as batch_op:
         batch_op.add_column(sa.Column("matched", sa.Integer(), nullable=True))
 
@@ -25,6 +26,7 @@ def downgrade() -> None:
     with op.batch_alter_table("refresh_run", schema=None) as batch_op:
         batch_op.drop_column("matched")
     with op.batch_alter_table("alert", schema=None) as batch_op:
+        batch_op.drop_column("left_ids")
         batch_op.drop_column("history")
         batch_op.drop_column("noted_at")
         batch_op.drop_column("escalated_at")
