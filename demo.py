@@ -129,6 +129,16 @@ class _Demo:
                     "settle_s": 2,
                 }
             ),
+            "LINKEDIN": json.dumps(
+                {
+                    "client_id": "demo-linkedin",
+                    "client_secret": "demo-linkedin-secret",
+                    "api_url": f"{self._url}/linkedin",
+                    "auth_url": f"{self._url}/linkedin",
+                    "version": "202511",  # the stand-in serves it whatever the date
+                    "settle_s": 2,
+                }
+            ),
         }
         return os.environ | {f"SEGSYNC_{name}": value for name, value in settings.items()}
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.settings import Platform, Settings
+from bot.settings import LinkedInPlatform, Platform, Settings
 from channels.http import Http
+from channels.linkedin import LinkedIn
 from channels.meta import Meta
 from core.errors import ConfigError
 from core.models import Channel
@@ -28,8 +29,10 @@ def adapters(settings: Settings, clock: Clock) -> Adapters:
     channels: dict[Channel, AdChannel] = {}
     if settings.meta:
         channels[Channel.META] = _meta(settings.meta, clock)
-    if settings.linkedin or settings.google:
-        raise ConfigError("This version of segsync serves Meta only: take `linkedin` and `google` out of the settings.")
+    if settings.linkedin:
+        channels[Channel.LINKEDIN] = _linkedin(settings.linkedin, clock)
+    if settings.google:
+        raise ConfigError("This version of segsync does not serve Google: take `google` out of the settings.")
     sources: dict[str, SegmentSource] = {}
     for one in settings.sources:
         if one.kind != "files" or one.folder is None:
@@ -53,4 +56,21 @@ def _meta(platform: Platform, clock: Clock) -> Meta:
     http = Http("Meta", timeout_s=platform.timeout_s)
     return Meta(
         http=http, client_id=platform.client_id, client_secret=platform.client_secret.get_secret_value(), clock=clock, **told
+    )
+
+
+def _linkedin(platform: LinkedInPlatform, clock: Clock) -> LinkedIn:
+    told: dict[str, Any] = {
+        "api_url": platform.api_url,
+        "login_url": platform.auth_url,
+        "version": platform.version,
+        "source_platform": platform.source_platform,
+        "settle": timedelta(seconds=platform.settle_s) if platform.settle_s is not None else None,
+    }
+    return LinkedIn(
+        http=Http("LinkedIn", timeout_s=platform.timeout_s),
+        client_id=platform.client_id,
+        client_secret=platform.client_secret.get_secret_value(),
+        clock=clock,
+        **{name: value for name, value in told.items() if value is not None},
     )

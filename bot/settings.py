@@ -20,6 +20,13 @@ class Platform(BaseModel):
     timeout_s: float = Field(default=30, gt=0, le=600)  # how long one request may take
 
 
+class LinkedInPlatform(Platform):
+    """LinkedIn besides. A version is served for a year; the source platform is what LinkedIn gave the app. None: as built in."""
+
+    version: str | None = Field(default=None, pattern=r"^20\d\d(0[1-9]|1[0-2])$")
+    source_platform: str | None = None
+
+
 class Source(BaseModel):
     """One source of segments. `files`: a folder of Parquet and CSV files; `consent` names the consent column."""
 
@@ -57,7 +64,7 @@ class Settings(BaseSettings):
     retry_waits_s: tuple[float, ...] = (5, 15, 60, 300, 900, 1800)  # before new tries of a refresh that met passing trouble
     sources: list[Source] = []
     meta: Platform | None = None
-    linkedin: Platform | None = None
+    linkedin: LinkedInPlatform | None = None
     google: Platform | None = None
     log_format: Literal["text", "json"] = "text"
 
