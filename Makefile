@@ -12,7 +12,7 @@ help:  ## say what can be typed
 .venv/run: requirements.lock pyproject.toml
 	@test -x $(PY) || $(PYTHON) -m venv .venv
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PYTHONWARNINGS=ignore $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.lock
@@ -45,6 +45,9 @@ lock:  ## renew both lock files from pyproject.toml
 
 clean:  ## forget the environment and the caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+screenshots: .venv/dev  ## take the pictures in docs/ from the demo in Chromium
+	@$(PY) -m tests.browser.screens
 
 bench: .venv/dev  ## the speed of the engine as ratios (ARGS="--rows N --json FILE")
 	@$(PY) -m benchmarks $(ARGS)

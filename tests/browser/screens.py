@@ -1,0 +1,136 @@
+"""Takes the pictures in docs/screens from the demo in Chromium: `make screenshots`.
+
+Each picture is a screen as a person of that role has it. What is on it is brought about through the same commands and buttons
+that people use; nothing is laid on the page for the picture.
+"""
+
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.conftest import FLAGS, chromium_path
+from tests.journeys.conftest import ROOT, Demo
+from tests.journeys.desk import Sandbox
+
+DOCS = ROOT / "docs"
+PHONE = {"width": 390, "height": 780}
+DESK = {"width": 1180, "height": 760}
+
+
+class Camera:
+    """One window of one person."""
+
+    def __init__(
+        self, browser: Browser, sandbox: Sandbox, role: str = "marketing_user", *, phone: bool = False, dark: bool = False
+    ) -> None:
+        self.context = browser.new_context(
+            viewport=PHONE if phone else DESK, device_scale_factor=2 if phone else 1, color_scheme="dark" if dark else "light"
+        )
+        self.desk = sandbox.desk(role)
+        self.page: Page = self.context.new_page()
+        self.page.add_init_script(f"localStorage.setItem('person', '{self.desk.user}')")
+        self.page.goto(sandbox.base_url)
+
+    def say(self, words: str) -> None:
+        """Types a command."""
+        self.page.locator("#composer").fill(words)
+        self.page.keyboard.press("Enter")
+
+    def go(self, place: str) -> None:
+        """Opens a conversation by its name, or the direct message with the app."""
+        menu = self.page.get_by_role("button", name="Open the menu")
+        if menu.is_visible():
+            menu.click()
+        row = (
+            self.page.locator("[data-channel^=D]")
+            if place == "segsync"
+            else self.page.get_by_role("button", name=re.compile(f"^{place}"))
+        )
+        row.click()
+
+    def take(self, name: str) -> None:
+        """Keeps the picture, once the page is at rest."""
+        self.page.wait_for_timeout(600)
+        path = DOCS / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path)
+
+    def close(self) -> None:
+        """Closes what is open, and the window."""
+        self.desk.close_all()
+        self.context.close()
+
+
+def main() -> None:
+    """Starts a demo, brings each screen about, takes the pictures."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        demo = Demo(Path(folder) / "data")
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=[*FLAGS])
+        try:
+            for scene in SCENES:
+                scene(browser, demo.sandbox)
+        finally:
+            browser.close()
+            demo.stop()
+
+
+def workspace(browser: Browser, sandbox: Sandbox) -> None:
+    """The picture of the README: a form being filled in over the overview."""
+    camera = Camera(browser, sandbox)
+    camera.say("/segsync")
+    expect(camera.page.get_by_text("syncs in use")).to_be_visible()
+    camera.take("screens/overview")
+    camera.say("/segsync create")
+    expect(camera.page.get_by_role("dialog")).to_be_visible()
+    camera.take("screens/create")
+    pick(camera.page, "Segment", "EMEA brand")
+    pick(camera.page, "Channel", "Meta")
+    account = camera.page.get_by_role("dialog").get_by_role("button", name=re.compile("^Ad account: "))
+    account.click()
+    camera.page.get_by_role("listbox").get_by_role("option").first.click()
+    camera.take("workspace")
+    camera.close()
+
+
+def pick(page: Page, label: str, typed: str) -> None:
+    """Chooses the first of what a search in a select finds."""
+    page.get_by_role("dialog").get_by_role("button", name=re.compile(f"^{label}: ")).click()
+    page.get_by_role("combobox", name=f"Search {label}").fill(typed)
+    page.get_by_role("listbox").get_by_role("option", name=re.compile(typed, re.IGNORECASE)).first.click()
+    page.wait_for_timeout(500)
+
+
+def commands(browser: Browser, sandbox: Sandbox) -> None:
+    """What each command answers."""
+    typed = {
+        "list": "/segsync list",
+        "details": "/segsync show S-1",
+        "pause": "/segsync pause S-1",
+        "connect": "/segsync connect",
+    }
+    for name, words in typed.items():
+        camera = Camera(browser, sandbox)
+        camera.say(words)
+        camera.page.wait_for_timeout(1200)
+        camera.take(f"screens/{name}")
+        camera.close()
+
+
+def home(browser: Browser, sandbox: Sandbox) -> None:
+    """The Home tab, light and dark, on a desk and on a phone."""
+    for name, phone, dark in (("home", False, False), ("home-dark", False, True), ("home-phone", True, False)):
+        camera = Camera(browser, sandbox, phone=phone, dark=dark)
+        camera.go("segsync")
+        camera.page.get_by_role("tab", name="Home").click()
+        camera.page.wait_for_timeout(1500)
+        camera.take(f"screens/{name}")
+        camera.close()
+
+
+SCENES: list[Callable[[Browser, Sandbox], None]] = [workspace, commands, home]
+
+if __name__ == "__main__":
+    main()
