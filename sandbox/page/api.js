@@ -1,9 +1,5 @@
 // Everything the page asks of the stand-in. The page keeps no truth of its own.
 
-export const sent = [];
-const listeners = new Set();
-export const onSent = (listener) => listeners.add(listener);
-
 async function answer(response) {
   const body = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(body.error || `the stand-in answered ${response.status}`);
@@ -13,9 +9,6 @@ async function answer(response) {
 export const get = (path) => fetch(path).then(answer);
 
 export function post(row, body) {
-  sent.unshift({ row, body, at: new Date() });
-  sent.length = Math.min(sent.length, 50);
-  listeners.forEach((listener) => listener());
   const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   return fetch(`/control/${row}`, options).then(answer);
 }

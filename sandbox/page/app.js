@@ -1,12 +1,12 @@
 // The workspace in the browser: who you are, where you look, and the loop that keeps the screen as the stand-in has it.
 
-import { get, onSent, post, sent, watch } from "/page/static/api.js";
+import { get, post, watch } from "/page/static/api.js";
 import { draw } from "/page/static/blocks.js";
 import { el, patch, toast } from "/page/static/dom.js";
 import { drawMessages, drawThread } from "/page/static/messages.js";
 import { drawModals } from "/page/static/modal.js";
 import { plain } from "/page/static/mrkdwn.js";
-import { learn } from "/page/static/world.js";
+import { learn, readAs } from "/page/static/world.js";
 import { composer } from "/page/static/composer.js";
 
 const $ = (id) => document.getElementById(id);
@@ -27,7 +27,9 @@ async function refresh() {
     screen = seen;
     details = known;
     learn(details);
+    readAs(user);
     paint();
+    paintPayloads();
   } catch (problem) {
     if (mine === asked) toast(`The workspace does not answer: ${problem.message}`);
   }
@@ -132,9 +134,13 @@ function become(id) {
   refresh().then(() => { if (store.tab === "home" && appHere()) openTab("home"); });
 }
 
-function paintPayloads() {
-  const line = (item) => el("details", {}, el("summary", {}, `${item.at.toLocaleTimeString("en")} · ${item.row}`), el("pre", {}, JSON.stringify(item.body, null, 2)));
-  $("payloads").querySelector("div").replaceChildren(...sent.map(line));
+async function paintPayloads() {
+  if ($("payloads").hidden) return;
+  const brought = await get(`/page/payloads?user=${store.person}`).catch(() => []);
+  const named = (item) => item.payload.command ? `${item.payload.command} ${item.payload.text}` : item.payload.actions?.[0]?.action_id || item.payload.event?.type || item.payload.action_id || item.payload.callback_id || item.payload.view?.callback_id || "";
+  const draw = (item) => el("details", {}, el("summary", {}, el("b", {}, item.payload.type || item.kind), ` ${named(item)} `, el("span", { class: "hint" }, `${item.app} · ${item.took_ms} ms`)),
+    el("pre", {}, JSON.stringify(item.payload, null, 2)), el("div", { class: "hint" }, "The app answered"), el("pre", {}, item.answer === null ? "(nothing)" : JSON.stringify(item.answer, null, 2)));
+  patch($("payloads").querySelector("div"), brought, (item) => String(item.at) + item.kind, draw);
 }
 
 async function begin() {
@@ -161,7 +167,6 @@ async function begin() {
   };
   $("payloads-toggle").addEventListener("click", togglePayloads);
   $("payloads").querySelector("button").addEventListener("click", togglePayloads);
-  onSent(paintPayloads);
   composer($("compose"), () => ({ ...context(), apps: details.apps }), changed);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) changed(); });
   become(first);

@@ -4,16 +4,15 @@ import { post } from "/page/static/api.js";
 import { draw } from "/page/static/blocks.js";
 import { el, patch, toast } from "/page/static/dom.js";
 import { mrkdwn } from "/page/static/mrkdwn.js";
-import { nameOf } from "/page/static/world.js";
+import { nameOf, reader } from "/page/static/world.js";
 
-const clock = (ts) => new Date(Number(ts) * 1000).toLocaleTimeString("en", { hour: "numeric", minute: "2-digit" });
-const dayOf = (ts) => new Date(Number(ts) * 1000).toDateString();
+const atOf = (ts) => new Date(Number(ts) * 1000);
+const clock = (ts) => atOf(ts).toLocaleTimeString("en", { hour: "numeric", minute: "2-digit", timeZone: reader.zone });
+const dayOf = (ts) => atOf(ts).toLocaleDateString("sv", { timeZone: reader.zone });
 
 function dayName(ts) {
-  const at = new Date(Number(ts) * 1000);
-  const today = new Date();
-  if (at.toDateString() === today.toDateString()) return "Today";
-  return at.toLocaleDateString("en", { weekday: "long", month: "long", day: "numeric" });
+  if (dayOf(ts) === dayOf(Date.now() / 1000)) return "Today";
+  return atOf(ts).toLocaleDateString("en", { weekday: "long", month: "long", day: "numeric", timeZone: reader.zone });
 }
 
 export function drawMessages(parent, messages, details, context) {
@@ -28,7 +27,7 @@ export function drawMessages(parent, messages, details, context) {
     if (m.thread_ts && m.thread_ts !== m.ts && !m.ephemeral) continue;
     if (!previous || dayOf(previous.ts) !== dayOf(m.ts)) items.push({ key: `day-${dayOf(m.ts)}`, day: dayName(m.ts) });
     const same = previous && previous.user === m.user && Number(m.ts) - Number(previous.ts) < 300 && Boolean(previous.ephemeral) === Boolean(m.ephemeral);
-    items.push({ key: m.ts, m, follows: Boolean(same && !m.blocks?.length), replies: replies.get(m.ts) || 0 });
+    items.push({ key: m.ts, m, zone: reader.zone, follows: Boolean(same && !m.blocks?.length), replies: replies.get(m.ts) || 0 });
     previous = m;
   }
   if (!items.length) items.push({ key: "empty", empty: true });
@@ -52,7 +51,7 @@ function message(item, context) {
   const who = m.bot_profile?.name || nameOf(m.user);
   const container = { channel: context.place, ts: m.ts };
   const where = { ...context, container };
-  const time = el("time", { class: "when", title: new Date(Number(m.ts) * 1000).toLocaleString("en") }, clock(m.ts));
+  const time = el("time", { class: "when", title: atOf(m.ts).toLocaleString("en", { timeZone: reader.zone }) }, clock(m.ts));
   const head = item.follows ? null : el("div", { class: "who" }, el("b", {}, who), m.bot_id ? el("span", { class: "app" }, "APP") : null, time);
   const values = m.state?.values || {};
   const body = m.blocks?.length

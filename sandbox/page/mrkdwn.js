@@ -1,19 +1,20 @@
 // Slack's mrkdwn, as a client shows it: escaped text in, HTML out.
 
 import { EMOJI } from "/page/static/emoji.js";
-import { nameOf } from "/page/static/world.js";
+import { nameOf, reader } from "/page/static/world.js";
 
 export const escape = (text) => text.replace(/&(?!amp;|lt;|gt;)/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/"/g, "&quot;");
 const DAY = 86400000;
 
+const isoDay = (at) => at.toLocaleDateString("sv", { timeZone: reader.zone });
+
 export function date(unix, format, fallback) {
   const at = new Date(unix * 1000);
   if (Number.isNaN(at.getTime())) return fallback;
-  const start = (d) => new Date(d.getFullYear(), d.getMonth(), d.getDate()).getTime();
-  const days = Math.round((start(at) - start(new Date())) / DAY);
+  const days = Math.round((Date.parse(isoDay(at)) - Date.parse(isoDay(new Date()))) / DAY);
   const pretty = { 0: "today", 1: "tomorrow", "-1": "yesterday" }[days];
-  const show = (options) => at.toLocaleString("en", options);
-  const day = { date_num: at.toISOString().slice(0, 10), date: show({ month: "long", day: "numeric", year: "numeric" }), date_short: show({ month: "short", day: "numeric", year: "numeric" }), date_long: show({ weekday: "long", month: "long", day: "numeric", year: "numeric" }) };
+  const show = (options) => at.toLocaleString("en", { ...options, timeZone: reader.zone });
+  const day = { date_num: isoDay(at), date: show({ month: "long", day: "numeric", year: "numeric" }), date_short: show({ month: "short", day: "numeric", year: "numeric" }), date_long: show({ weekday: "long", month: "long", day: "numeric", year: "numeric" }) };
   const values = { ...day, date_pretty: pretty || day.date, date_short_pretty: pretty || day.date_short, date_long_pretty: pretty || day.date_long, time: show({ hour: "numeric", minute: "2-digit" }), time_secs: show({ hour: "numeric", minute: "2-digit", second: "2-digit" }), ago: ago(at) };
   return format.replace(/\{(\w+)\}/g, (all, token) => values[token] ?? all);
 }

@@ -9,4 +9,10 @@ export function learn(details) {
   for (const channel of world.channels) if (!channel.name) names.set(channel.id, "a direct message");
 }
 
+// The reader's time zone, as their profile has it. `person`: who is at the screen.
+export const reader = { zone: undefined };
+export function readAs(person) {
+  reader.zone = world.people.find((known) => known.id === person)?.tz;
+}
+
 export const nameOf = (id) => names.get(id) || id;

@@ -248,6 +248,15 @@ def details(slack: SlackStandIn, person: Person) -> JSON:
     }
 
 
+def received(slack: SlackStandIn, person: Person) -> list[JSON]:
+    """What apps received on account of this person, newest first, as they received it."""
+    return [
+        {"at": d.at, "app": d.app, "kind": d.kind, "payload": d.payload, "answer": d.answer, "took_ms": d.took_ms}
+        for d in reversed(slack.delivery.record)
+        if d.concerns(person.id)
+    ]
+
+
 # routes
 
 
@@ -290,4 +299,5 @@ def routes(slack: SlackStandIn) -> list[BaseRoute]:
         Route("/control/screen", look(screen)),
         Route("/control/files", look(files)),
         Route("/page/details", look(details)),
+        Route("/page/payloads", look(received)),
     ]

@@ -8,6 +8,8 @@ are not: their person sees an error instead.
 import asyncio
 import hashlib
 import hmac
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -32,6 +34,24 @@ class Ack:
     body: Any = None
     error: str | None = None
     no_retry: bool = False
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One payload as the app received it, what it answered, and after how many milliseconds; for people who build apps."""
+
+    at: float
+    app: str
+    kind: str
+    payload: JSON
+    answer: Any
+    took_ms: int
+
+    def concerns(self, user: str) -> bool:
+        """Whether this person's act, or an event about them, was brought."""
+        payload = self.payload
+        whose = [payload.get("user"), payload.get("user_id"), payload.get("event", {}).get("user")]
+        return user in [who["id"] if isinstance(who, dict) else who for who in whose]
 
 
 @dataclass(eq=False)
@@ -64,6 +84,7 @@ class Delivery:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._client: httpx.AsyncClient | None = None
         self._verified: set[tuple[str, str]] = set()
+        self.record: deque[Delivered] = deque(maxlen=200)
 
     # sockets
 
@@ -140,11 +161,19 @@ class Delivery:
 
     async def ask(self, app: App, kind: str, payload: JSON, *, accepts: bool) -> Ack:
         """Bring a command or an interaction to the app; the answer within three seconds, or `operation_timeout`."""
+        begun = time.monotonic()
         if app.request_url:
             form = payload if kind == "slash_commands" else {"payload": orjson.dumps(payload).decode()}
             body = urlencode(form).encode()
-            return await self._post(app, body, "application/x-www-form-urlencoded", {})
-        return await self._by_socket(app, {"type": kind, "payload": payload, "accepts_response_payload": accepts})
+            ack = await self._post(app, body, "application/x-www-form-urlencoded", {})
+        else:
+            ack = await self._by_socket(app, {"type": kind, "payload": payload, "accepts_response_payload": accepts})
+        self._note(app, kind, payload, ack, begun)
+        return ack
+
+    def _note(self, app: App, kind: str, payload: JSON, ack: Ack, begun: float) -> None:
+        took = round(1000 * (time.monotonic() - begun))
+        self.record.append(Delivered(self._ids.now(), app.name, kind, payload, ack.error or ack.body, took))
 
     def event(self, app: App, payload: JSON) -> asyncio.Task[None]:
         """Bring an event to the app, again if need be; the task ends with the first acknowledgement or the last try."""
@@ -157,6 +186,7 @@ class Delivery:
                 await asyncio.sleep(pause)
             if not app.installed and payload["event"]["type"] not in ("app_uninstalled", "tokens_revoked"):
                 return
+            begun = time.monotonic()
             if app.request_url:
                 headers = {"x-slack-retry-num": str(attempt), "x-slack-retry-reason": reason} if attempt else {}
                 ack = await self._verified_post(app, orjson.dumps(payload), headers)
@@ -169,6 +199,7 @@ class Delivery:
                     "retry_reason": reason,
                 }
                 ack = await self._by_socket(app, envelope)
+            self._note(app, "events_api", payload, ack, begun)
             if ack.error is None or ack.no_retry:
                 return
             reason = {"operation_timeout": "http_timeout" if app.request_url else "timeout"}.get(ack.error, ack.error)

@@ -224,6 +224,25 @@ def test_a_private_message_is_for_one_person_and_switching_shows_it(page: Page, 
     assert any(cookie["value"] == ANA for cookie in page.context.cookies())
 
 
+def test_times_are_in_the_readers_zone(page: Page, drive: Drive) -> None:
+    drive.web().chat_postMessage(channel=GENERAL, text="<!date^1767225600^{date_short_pretty} at {time}|1 January>")
+    opened(page, drive)
+    expect(page.get_by_text("Dec 31, 2025 at 7:00 PM")).to_be_visible()  # Mia is in New York
+    page.get_by_label("Person you are").select_option(ANA)
+    expect(page.get_by_text("Jan 1, 2026 at 1:00 AM")).to_be_visible()  # Ana is in Madrid
+
+
+def test_the_payload_of_a_click_is_shown_as_the_app_received_it(page: Page, drive: Drive) -> None:
+    with bolt(drive, sample(Notes(), [])):
+        drive.web().chat_postMessage(channel=GENERAL, text="gallery", blocks=copy.deepcopy(gallery.MESSAGES[0]))
+        opened(page, drive)
+        page.get_by_role("button", name="Payloads").click()
+        page.get_by_role("button", name="Apply").click()
+        entry = page.get_by_role("complementary", name="Payloads").get_by_text("block_actions apply")
+        entry.click()
+        expect(page.get_by_text('"trigger_id"')).to_be_visible()
+
+
 def test_a_phone_has_a_menu_and_the_payloads_are_shown(page: Page, drive: Drive) -> None:
     page.set_viewport_size({"width": 390, "height": 780})
     opened(page, drive)
