@@ -15,7 +15,7 @@ def chromium_path() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # Playwright holds the thread's event loop: other folders need it back
 def chromium() -> Iterator[Browser]:
     """One browser for all tests of this folder."""
     path = chromium_path()
