@@ -15,9 +15,9 @@ def chromium_path() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="package")  # Playwright holds the thread's event loop: other folders need it back
+@pytest.fixture(scope="module")  # Playwright holds the thread's event loop: other folders need it back
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests of this folder."""
+    """One browser for the tests of a module."""
     path = chromium_path()
     if path is None:
         pytest.skip("NO CHROMIUM on this machine: the journeys in a browser are NOT run (apt-get install chromium)")
