@@ -23,15 +23,18 @@ from bot.adapters import Adapters, adapters
 from bot.asking import Asking
 from bot.clock import SystemClock
 from bot.handlers.admin import Administering
+from bot.handlers.alerts import Alerting
 from bot.handlers.browse import Browsing
 from bot.handlers.command import Commands, Journey
 from bot.handlers.connections import Connecting
 from bot.handlers.create import Creating
 from bot.handlers.home import Home
 from bot.handlers.pausing import Switching
+from bot.letters import Letters
 from bot.notifier import Notifier
 from bot.settings import Settings
 from bot.web import Web
+from core.alerts import Alerts
 from core.connections import Connections
 from core.ledger import Ledgers
 from core.models import Actor, RefreshKind, Role
@@ -71,8 +74,6 @@ class Product:
         self.beside: list[Running] = []
         self.claim_code = secrets.token_hex(4)
         self._wakes: list[Callable[[], None]] = []
-        self.notifier = Notifier(store=self.store, client=self.client, clock=clock)
-        self.when_woken(self.notifier.wake)
         self.asking, self.profiles = Asking(), Profiles()
         parts: dict[str, Any] = {"store": self.store, "clock": clock}
         self.users = Users(**parts, claim_code=self.claim_code)
@@ -81,6 +82,10 @@ class Product:
         shared = parts | {"channels": adapters.channels, "connections": self.connections, "wake": self.wake}
         self.syncs = Syncs(**shared, vault=self.vault, segments=self.segments)
         self.pausing = Pausing(**shared)
+        self.alerts = Alerts(**shared, pausing=self.pausing)
+        self.letters = Letters(store=self.store, seen=self.alerts.seen)
+        self.notifier = self._notifier()
+        self.when_woken(self.notifier.wake)
         self.refreshing = self._refreshing()
         self.beside += self._background()
         self.bolt = self._bolt()
@@ -140,6 +145,11 @@ class Product:
             actor = Actor(org_id, first, Role.PRIMARY_ADMIN, surface="settings")
             self.store.organizations.give_role(actor, first, Role.PRIMARY_ADMIN, now)
 
+    def _notifier(self) -> Notifier:
+        token = self.settings.slack_bot_token.get_secret_value()
+        client = WebClient(base_url=self.settings.slack_api_url, token=token, timeout=15, retry_handlers=[])
+        return Notifier(store=self.store, client=client, clock=self.clock, letters=self.letters)
+
     def _refreshing(self) -> Refreshing:
         ledgers = Ledgers(
             folder=self.settings.data_dir / "ledger",
@@ -187,6 +197,7 @@ class Product:
         switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
         connecting = Connecting(connections=self.connections, creating=creating)
         audit = self.store.organizations.audit
+        alerting = Alerting(alerts=self.alerts, connections=self.connections, asking=self.asking, clock=self.clock)
         administering = Administering(users=self.users, syncs=self.syncs, audit=lambda org_id, words: audit(org_id, words=words))
         journeys: dict[str, Journey] = {
             "overview": browsing.overview,
@@ -201,19 +212,25 @@ class Product:
             "takeover": switching.take_over,
             "connect": connecting.connect,
             "disconnect": connecting.disconnect,
-            "alerts": administering.alerts,
+            "alerts": alerting.alerts,
             "people": administering.people,
             "roles": administering.roles,
             "audit": administering.audit,
         }
         home = Home(syncs=self.syncs, connections=self.connections, profiles=self.profiles)
-        for handler in (creating, browsing, switching, connecting, administering, home):
+        for handler in (creating, browsing, switching, connecting, alerting, administering, home):
             handler.register(self.bolt)
         Commands(users=self.users, journeys=journeys).register(self.bolt)
+
+        def arrived(arrival: Arrival) -> None:
+            actor = self._actor_of(arrival)
+            connecting.arrived(self.client, actor, arrival)
+            alerting.arrived(self.client, actor, arrival)
+
         web = Web(
             connections=self.connections,
             names=self._names,
-            arrived=lambda arrival: connecting.arrived(self.client, self._actor_of(arrival), arrival),
+            arrived=arrived,
             ready=lambda: self._socket is None or bool(self._socket.client.is_connected()),
             slack_link=lambda: f"slack://open?team={self._team.get('team_id', '')}",
             secure=bool(self.settings.public_url and self.settings.public_url.startswith("https://")),

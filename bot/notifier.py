@@ -1,33 +1,55 @@
-"""The outbox, told to Slack: posted once, then edited in place. Slack being down costs time, never a message."""
+"""The outbox, told to Slack: posted once, then edited in place. Slack being down costs time, never a message.
+
+Slack knows no key that makes posting twice harmless. So a letter is marked *sending*, posted with its key in the message's
+metadata, then marked *sent*; where something broke in between, one look into the conversation's history tells whether it stands
+there. Only where Slack does not let us look may a message come twice; `tally["unsure"]` counts these. The client given here must
+not try again by itself, for the same reason.
+"""
 
 import logging
 import threading
+from collections import Counter, deque
 from datetime import timedelta
 from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackRequestError
 
-from bot.blocks import kit, screens
-from bot.blocks import syncs as blocks
+from bot.blocks import kit
+from bot.conversations import Conversations, error_of
 from bot.errors import answer_of
-from core.errors import NotFound, SegsyncError
-from core.models import Channel, Refresh, Sync
+from bot.letters import Letters
+from core.errors import SegsyncError
 from core.ports import Clock
 from core.store import Store
 from core.store.outbox import Letter
 
 logger = logging.getLogger(__name__)
-_HOPELESS = {"channel_not_found", "user_not_found", "is_archived", "user_disabled", "account_inactive", "not_in_channel"}
-_GONE = {"message_not_found", "cant_update_message", "edit_window_closed"}
-_GIVE_UP = 200
+_NOBODY = {"user_not_found", "user_disabled", "users_not_found", "cannot_dm_bot", "user_not_visible"}
+_NO_PLACE = {"channel_not_found", "is_archived", "not_in_channel", "restricted_action", "is_inactive", "team_access_not_granted"}
+_FIXED = {"message_not_found", "cant_update_message", "edit_window_closed"}
+_MALFORMED = {"invalid_blocks", "invalid_blocks_format", "msg_too_long", "too_many_attachments", "metadata_too_large"}
+_OURS = {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope"}
+_BURST, _WINDOW_S = 5, 5.0  # posts to one conversation: a few at once, about one a second over time (Slack's rate limits)
+_LONGEST_WAIT_S = 60
+
+
+class Misrouted(Exception):
+    """A conversation cannot be written to; `why` in Slack's word."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Notifier:
     """Delivers letters. `deliver` may be called by any number of threads and processes: the claim decides."""
 
-    def __init__(self, *, store: Store, client: WebClient, clock: Clock, idle_s: float = 0.5) -> None:
-        self._store, self._client, self._clock, self._idle_s = store, client, clock, idle_s
+    def __init__(self, *, store: Store, client: WebClient, clock: Clock, letters: Letters, idle_s: float = 0.5) -> None:
+        self._store, self._client, self._clock, self._letters, self._idle_s = store, client, clock, letters, idle_s
+        self._places = Conversations(client=client, clock=clock)
+        self.tally: Counter[str] = Counter()  # posted, edited, replied, replaced, found, unsure, rerouted, put off
+        self._posts: dict[str, deque[float]] = {}
         self._news, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="notifier", daemon=True)
 
@@ -47,10 +69,14 @@ class Notifier:
             self._thread.join(5)
 
     def deliver(self) -> int:
-        """Delivers what is due; how many."""
+        """Delivers what is due; how many letters that were."""
         letters = self._store.outbox.claim(self._clock.now())
+        put_off: dict[str, float] = {}  # targets that wait now: what follows waits with them, in order
         for letter in letters:
-            self._deliver(letter)
+            if letter.target in put_off:
+                self._later(letter, put_off[letter.target], tried=False)
+            elif (wait := self._deliver(letter)) is not None:
+                put_off[letter.target] = wait
         return len(letters)
 
     def _work(self) -> None:
@@ -63,68 +89,115 @@ class Notifier:
             if not busy:
                 self._news.wait(self._idle_s)
 
-    def _deliver(self, letter: Letter) -> None:
-        message = self._write(letter)
+    def _deliver(self, letter: Letter) -> float | None:
+        """None when it is done with; else the seconds after which it is tried again."""
+        message = self._letters.write(letter)
         if message is None:
-            self._store.outbox.failed(letter.id)
-            return
+            self._store.outbox.skipped(letter.id)
+            return None
+        posts = letter.posted is None
+        if posts and (wait := self._pace(letter.target)):
+            return self._later(letter, wait, tried=False)
         try:
-            conversation, ts = self._put(letter, message)
+            self._send(letter, message)
+        except Misrouted as no_place:
+            self._reroute(letter, no_place.why)
         except SlackApiError as refused:
-            if refused.response["error"] in _HOPELESS or letter.attempts > _GIVE_UP:
-                logger.warning("A %s letter will never arrive: %s", letter.topic, refused.response["error"])
-                self._store.outbox.failed(letter.id)
-                return
-            wait = int(refused.response.headers.get("Retry-After", 0) or 0) if refused.response.status_code == 429 else 0
-            self._later(letter, wait)
+            return self._refused(letter, message, refused)
         except (OSError, SlackRequestError):
-            self._later(letter, 0)
-        else:
-            self._store.outbox.sent(letter.id, conversation, ts)
+            return self._later(letter, _back_off(letter), unsure=posts)
+        return None
 
-    def _put(self, letter: Letter, message: kit.Message) -> tuple[str, str]:
-        if letter.posted and letter.topic != "notice":
+    def _send(self, letter: Letter, message: kit.Message) -> None:
+        if letter.posted:
             conversation, ts = letter.posted
             try:
                 self._client.chat_update(channel=conversation, ts=ts, **message)
             except SlackApiError as refused:
-                if refused.response["error"] not in _GONE:
+                if error_of(refused) not in _FIXED:
                     raise
-            else:
-                return conversation, ts
-        target = letter.target.partition(":")[2]
-        answer: Any = self._client.chat_postMessage(channel=target, unfurl_links=False, **message)
-        return str(answer["channel"]), str(answer["ts"])
+                if letter.replaced:  # once is enough: somebody takes these away
+                    self._store.outbox.sent(letter.id, conversation, ts, replaced=True)
+                    return
+                self._post(letter, message, replaces=True)
+                return
+            self.tally["edited"] += 1
+            self._store.outbox.sent(letter.id, conversation, ts, replaced=letter.replaced)
+            return
+        if letter.is_unsure and (stands := self._look(letter)):
+            self.tally["found"] += 1
+            self._store.outbox.sent(letter.id, *stands)
+            return
+        self._post(letter, message)
 
-    def _later(self, letter: Letter, seconds: int) -> None:
-        pause = max(seconds, min(2**letter.attempts, 60))
-        self._store.outbox.again(letter.id, self._clock.now() + timedelta(seconds=pause))
+    def _post(self, letter: Letter, message: kit.Message, *, replaces: bool = False) -> None:
+        kind, _, name = letter.target.partition(":")
+        if kind == "conversation" and self._places.is_shared(name):
+            raise Misrouted("ext_shared")
+        more: dict[str, Any] = {"metadata": {"event_type": "segsync_letter", "event_payload": {"key": letter.key}}}
+        if letter.thread:
+            name, more["thread_ts"] = letter.thread
+            more["reply_broadcast"] = bool(letter.payload.get("loud")) and kind == "conversation"
+        answer: Any = self._client.chat_postMessage(channel=name, unfurl_links=False, **message, **more)
+        self.tally["replaced" if replaces else "replied" if letter.thread else "posted"] += 1
+        self._store.outbox.sent(letter.id, str(answer["channel"]), str(answer["ts"]), replaced=replaces)
 
-    def _write(self, letter: Letter) -> kit.Message | None:
-        """The message as things stand now; None when there is nothing left to tell."""
-        match letter.topic:
-            case "progress":
-                sync = self._sync(letter.org_id, letter.subject_id)
-                return blocks.progress_message(sync, self._last(sync)) if sync else None
-            case "notice":
-                sync = self._sync(letter.org_id, letter.subject_id)
-                what, by = str(letter.payload.get("what", "changed")), str(letter.payload.get("by", ""))
-                return screens.notice_message(sync, what, by) if sync else None
-            case "connected":
-                return screens.connected_message(Channel(letter.subject_id))
-            case "alert":
-                alert = self._store.outbox.alert(letter.subject_id)
-                syncs = [s for i in alert.sync_ids if (s := self._sync(letter.org_id, i))]
-                return screens.alert_message(alert, syncs)
-            case _:
-                return None
-
-    def _sync(self, org_id: str, sync_id: str) -> Sync | None:
+    def _look(self, letter: Letter) -> tuple[str, str] | None:
+        """Where the letter stands, if it arrived although nobody noted it; None also where Slack does not let us look."""
         try:
-            return self._store.syncs.get(org_id, sync_id)
-        except NotFound:
+            return self._places.find(letter)
+        except SlackApiError as refused:
+            if error_of(refused) in ("ratelimited", "internal_error", "fatal_error", ""):
+                raise
+            self.tally["unsure"] += 1
             return None
 
-    def _last(self, sync: Sync) -> Refresh | None:
-        found = self._store.refreshes.last(sync.id, 1)
-        return found[0] if found else None
+    def _refused(self, letter: Letter, message: kit.Message, refused: SlackApiError) -> float | None:
+        error, kind = error_of(refused), letter.target.partition(":")[0]
+        if error == "ratelimited":
+            return self._later(letter, float(refused.response.headers.get("Retry-After", 1) or 1), tried=False)
+        if error in _NO_PLACE and kind == "conversation":
+            self._reroute(letter, error)
+        elif error in _NO_PLACE | _NOBODY:
+            logger.warning("A %s letter will never arrive: %s", letter.topic, error)
+            self._store.outbox.failed(letter.id)
+        elif error in _MALFORMED and message["blocks"]:
+            logger.error("Slack refuses the blocks of a %s letter: %s; its text is sent instead.", letter.topic, error)
+            return self._deliver_text(letter, message)
+        elif error in _OURS:
+            logger.error("Slack does not accept segsync's token: %s. Letters wait.", error)
+            return self._later(letter, _LONGEST_WAIT_S)
+        else:
+            return self._later(letter, _back_off(letter), unsure=letter.posted is None)
+        return None
+
+    def _deliver_text(self, letter: Letter, message: kit.Message) -> float | None:
+        try:
+            self._send(letter, message | {"blocks": []})
+        except Misrouted as no_place:
+            self._reroute(letter, no_place.why)
+        except (SlackApiError, OSError, SlackRequestError):
+            return self._later(letter, _back_off(letter))
+        return None
+
+    def _reroute(self, letter: Letter, why: str) -> None:
+        self.tally["rerouted"] += 1
+        told = self._store.outbox.reroute(letter.id, why, self._clock.now())
+        logger.warning("A %s letter cannot be written to its conversation: %s; told %d people.", letter.topic, why, len(told))
+
+    def _later(self, letter: Letter, seconds: float, *, unsure: bool = False, tried: bool = True) -> float:
+        self.tally["put off"] += 1
+        self._store.outbox.again(letter.id, self._clock.now() + timedelta(seconds=seconds), unsure=unsure, tried=tried)
+        return seconds
+
+    def _pace(self, target: str) -> float:
+        """Seconds until one more post to this target is due; 0 when it may go now, which is counted."""
+        posts, now = self._posts.setdefault(target, deque(maxlen=_BURST)), self._clock.now().timestamp()
+        if len(posts) == _BURST and 0 <= now - posts[0] < _WINDOW_S:
+            return posts[0] + _WINDOW_S - now
+        posts.append(now)
+        return 0
+
+
+def _back_off(letter: Letter) -> float:
+    return min(2.0 ** min(letter.attempts, 10), _LONGEST_WAIT_S)

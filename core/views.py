@@ -102,3 +102,26 @@ class Preview:
     members: int
     matchable: int
     left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """An alert with what a message shows of it. `left`: syncs that have got over it.
+
+    `whose`: the user of the connection, if it is about one. `url`: where a person looks at it on the platform's own screens.
+    """
+
+    alert: Alert
+    syncs: tuple[Sync, ...]
+    left: tuple[Sync, ...] = ()
+    whose: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """What became of taking over the syncs of an alert; `refused`: with the reason, in words."""
+
+    alert: AlertView
+    taken: tuple[Sync, ...]
+    refused: tuple[tuple[Sync, str], ...]

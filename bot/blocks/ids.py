@@ -44,6 +44,16 @@ APPLY: Final = "held.apply"
 KEEP: Final = "held.keep"
 OPEN: Final = "alert.open"
 
+ALERT_RETRY: Final = "alert.retry"  # the value of each: an alert
+ALERT_RECONNECT: Final = "alert.reconnect"
+ALERT_TAKE_OVER: Final = "alert.take_over"
+ALERT_APPLY: Final = "alert.apply"
+ALERT_KEEP: Final = "alert.keep"
+ALERT_ACKNOWLEDGE: Final = "alert.acknowledge"
+ALERT_SNOOZE: Final = "alert.snooze"  # value: an alert, and how long
+ALERT_DETAILS: Final = "alert.details"
+ALERT_VIEW: Final = "alert.view"
+
 ROLE_FORM: Final = "roles.form"
 ROLE_USER: Final = "roles.user"
 ROLE_ROLE: Final = "roles.role"

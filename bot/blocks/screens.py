@@ -1,13 +1,12 @@
 """The smaller screens: overview, Home, usage, connections, pausing, alerts, roles, settings, help, problems."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.blocks import ids, kit
 from bot.blocks.syncs import details_button, sync_row
-from bot.blocks.words import SEVERITIES, SIGNS, bar, connection_status, number, person, plain_route, route, status, value, when
+from bot.blocks.words import SIGNS, bar, connection_status, number, person, plain_route, route, status, value, when
 from core.errors import NeedsReconnect, SegsyncError
-from core.models import Actor, Alert, AlertState, AuditEntry, Channel, Connection, ConnectionStatus, Role, Sync, SyncStatus
-from core.troubleshooting import Remedy, explain
+from core.models import Actor, AuditEntry, Channel, Connection, ConnectionStatus, Role, Sync, SyncStatus
 from core.views import Impact, Overview, Usage
 
 
@@ -221,68 +220,6 @@ def notice_message(sync: Sync, what: str, by: str) -> kit.Message:
         f"{plain_route(sync)} was {what}",
         [kit.section(f"{person(by)} has {what} your sync {route(sync)}.", accessory=details_button(sync))],
     )
-
-
-# ── alerts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def alert_blocks(alert: Alert, syncs: Sequence[Sync]) -> list[kit.Block]:
-    """One alert: what happened, what it means, what to do."""
-    said = explain(alert)
-    names = "\n".join(f"• {route(s)}" for s in syncs[:10])
-    if alert.state is AlertState.RESOLVED:
-        lasted = (alert.resolved_at or alert.last_seen_at) - alert.first_seen_at
-        return [kit.section(f"✅ *Resolved*: {kit.esc(said.title)}\n{names}\nIt lasted {_lasted(lasted.total_seconds())}.")]
-    text = f"{SEVERITIES[said.severity]} *{kit.esc(said.title)}*\n{kit.esc(said.cause)}\n{kit.esc(said.remedy)}\n{names}"
-    row = [b for r in said.actions if (b := _remedy(r, alert, syncs)) is not None]
-    foot = kit.context(f"Since {when(alert.first_seen_at)}" + (f", seen {alert.count} times" if alert.count > 1 else ""))
-    return [kit.section(text), *([kit.actions(*row)] if row else []), foot]
-
-
-def _remedy(remedy: Remedy, alert: Alert, syncs: Sequence[Sync]) -> kit.Element | None:
-    first = syncs[0] if syncs else None
-    if remedy is Remedy.RECONNECT and alert.channel:
-        return kit.button("Reconnect", ids.CONNECT_START, alert.channel.value, style="primary")
-    if first is None:
-        return None
-    held = alert.detail.get("refresh", "")
-    made = {
-        Remedy.RETRY: kit.button("Retry", ids.RETRY, value(first)),
-        Remedy.TAKE_OVER: kit.button("Take over", ids.TAKE_OVER, value(first)),
-        Remedy.DETAILS: details_button(first),
-    }
-    if held:
-        made |= {
-            Remedy.APPLY: kit.button("Apply", ids.APPLY, held, style="danger"),
-            Remedy.KEEP: kit.button("Keep the old audience", ids.KEEP, held),
-        }
-    return made.get(remedy)
-
-
-def _lasted(seconds: float) -> str:
-    minutes = max(round(seconds / 60), 1)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{round(minutes / 60)} h" if minutes < 60 * 48 else f"{round(minutes / 1440)} days"
-
-
-def alert_message(alert: Alert, syncs: Sequence[Sync]) -> kit.Message:
-    """As it is posted, and edited when its cause is gone."""
-    title = explain(alert).title
-    sign = "✅ Resolved" if alert.state is AlertState.RESOLVED else SEVERITIES[alert.severity]
-    names = ", ".join(plain_route(s) for s in syncs[:3])
-    return kit.message(f"{sign} {title}" + (f": {names}" if names else ""), alert_blocks(alert, syncs))
-
-
-def alerts_message(found: Iterable[tuple[Alert, Sequence[Sync]]]) -> kit.Message:
-    """Open alerts, the most severe first."""
-    listed = list(found)
-    if not listed:
-        return kit.message("✅ No open alerts.")
-    blocks = [kit.header(f"{len(listed)} open alerts")]
-    for alert, syncs in listed[:12]:
-        blocks += [*alert_blocks(alert, syncs), kit.divider()]
-    return kit.message(f"{len(listed)} open alerts: " + "; ".join(explain(a).title for a, _ in listed[:3]), blocks)
 
 
 # ── administrators ───────────────────────────────────────────────────────────────────────────────────────────────────

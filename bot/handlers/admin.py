@@ -1,4 +1,4 @@
-"""What administrators do: people, roles, the audit log; and the open alerts, which everybody may see."""
+"""What administrators do: people, roles, the audit log."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +9,14 @@ from slack_sdk import WebClient
 from bot.blocks import ids, kit, screens
 from bot.handlers.ask import Ask
 from core.access import require
-from core.errors import NotFound, UserError
-from core.models import Action, Actor, AuditEntry, Role, Sync
+from core.errors import UserError
+from core.models import Action, Actor, AuditEntry, Role
 from core.syncs import Syncs
 from core.users import Users
 
 
 class Administering:
-    """Roles, people, audit, alerts. `audit`: the newest entries of an organization that hold these words."""
+    """Roles, people, audit. `audit`: the newest entries of an organization that hold these words."""
 
     def __init__(self, *, users: Users, syncs: Syncs, audit: Callable[[str, str], list[AuditEntry]]) -> None:
         self._users, self._syncs, self._audit = users, syncs, audit
@@ -39,13 +39,6 @@ class Administering:
         require(ask.actor, Action.AUDIT)
         ask.say(screens.audit_message(self._audit(ask.actor.org_id, ask.words)))
 
-    def alerts(self, ask: Ask) -> None:
-        """`alerts [mine|all]`: mine unless all are asked for, where I own any."""
-        found = [(a, self._named(ask.actor, a.sync_ids)) for a in self._syncs.overview(ask.actor).alerts]
-        if ask.words.strip().lower() == "mine":
-            found = [(a, syncs) for a, syncs in found if any(s.owner_id == ask.actor.user_id for s in syncs)]
-        ask.say(screens.alerts_message(found))
-
     def give(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """The form was submitted."""
         actor: Actor = context["actor"]
@@ -59,12 +52,3 @@ class Administering:
             return
         ack()
         client.chat_postMessage(channel=actor.user_id, **kit.message(f"✅ <@{user_id}> is {role.label} now."))
-
-    def _named(self, actor: Actor, sync_ids: tuple[str, ...]) -> list[Sync]:
-        found = []
-        for sync_id in sync_ids:
-            try:
-                found.append(self._syncs.get(actor, sync_id))
-            except NotFound:  # deleted since
-                continue
-        return found

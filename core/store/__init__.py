@@ -1,5 +1,6 @@
 """Every query. One method is one transaction; a module per noun."""
 
+from core.store.alerts import AlertStore
 from core.store.connections import ConnectionStore
 from core.store.database import Database
 from core.store.organizations import OrganizationStore
@@ -18,6 +19,7 @@ class Store:
         self.syncs = SyncStore(self.database)
         self.refreshes = RefreshStore(self.database)
         self.outbox = OutboxStore(self.database)
+        self.alerts = AlertStore(self.database)
 
     def close(self) -> None:
         """Closes every connection."""

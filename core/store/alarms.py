@@ -74,7 +74,7 @@ def raise_cause(session: Session, org_id: str, cause: Cause, syncs: Sequence[Syn
     if is_back:
         row.state, row.resolved_at, row.sync_ids = AlertState.OPEN.value, None, []
         row.left_ids = []
-        row.acknowledged_by = row.acknowledged_at = row.escalated_at = None
+        row.acknowledged_by = row.acknowledged_at = None
     known = set(row.sync_ids)
     joining = [s for s in syncs if s.id not in known]
     row.last_seen_at, row.count, row.detail = at, row.count + 1, dict(cause.detail)
@@ -98,15 +98,17 @@ def resolve_sync(session: Session, org_id: str, sync_id: str, at: datetime, *, b
     `but`: the id of the alert that it stays in.
     """
     for alert in open_alerts(session, org_id):
-        trouble = CATALOGUE[alert.code]
-        if sync_id not in alert.sync_ids or alert.id == but or not (every or trouble.fails or alert.code == "refresh_overdue"):
-            continue
-        left = [s for s in alert.sync_ids if s != sync_id]
-        if left:
-            alert.sync_ids, alert.left_ids = left, [*alert.left_ids, sync_id]
-            redraw(session, alert, at + _COLLECT)
-        else:
-            close(session, alert, at)
+        ends = every or CATALOGUE[alert.code].fails or alert.code == "refresh_overdue"
+        if sync_id in alert.sync_ids and alert.id != but and ends:
+            _leave(session, alert, sync_id, at)
+
+
+def leave_connection(session: Session, org_id: str, sync_id: str, connection_id: str, at: datetime) -> None:
+    """A sync runs on another connection now: what is wrong with this one concerns it no more."""
+    for alert in open_alerts(session, org_id):
+        about_it = alert.connection_id == connection_id and CATALOGUE[alert.code].scope is Scope.CONNECTION
+        if about_it and sync_id in alert.sync_ids:
+            _leave(session, alert, sync_id, at)
 
 
 def close(session: Session, alert: AlertRow, at: datetime) -> None:
@@ -171,6 +173,15 @@ def end_of_connection_trouble(session: Session, connection: ConnectionRow, at: d
 def note_deed(alert: AlertRow, user_id: str, what: str, at: datetime) -> None:
     """Somebody did something about it; the message shows who. Only the last twenty are kept."""
     alert.history = [*alert.history, f"{at.isoformat()} {user_id} {what}"][-20:]
+
+
+def _leave(session: Session, alert: AlertRow, sync_id: str, at: datetime) -> None:
+    left = [s for s in alert.sync_ids if s != sync_id]
+    if left:
+        alert.sync_ids, alert.left_ids = left, [*alert.left_ids, sync_id]
+        redraw(session, alert, at + _COLLECT)
+    else:
+        close(session, alert, at)
 
 
 def _announce(session: Session, alert: AlertRow, syncs: Sequence[SyncRow], at: datetime) -> None:

@@ -5,19 +5,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, select, update
+from sqlalchemy.orm import Session, aliased
 
 from core.models import Alert
 from core.store import rows
 from core.store.database import Database
+from core.store.routing import administrators
+from core.store.rows import tell
 from core.tables import AlertRow, OutboxRow
 
 _STUCK = timedelta(seconds=60)  # a row that a killed notifier left behind in *sending*
+_THREADS = {"remark": "alert"}  # topics that are replies, and the topic of the message that they reply to
+_LAST = ("progress",)  # topics that wait while there is anything else to tell
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message to deliver. `target`: `dm:U1` or `conversation:C1`; `posted`: where it stands already, to be edited."""
+    """One message to deliver. `target`: `dm:U1` or `conversation:C1`; `posted`: where it stands already, to be edited.
+
+    `key` names it in Slack's metadata. `is_unsure`: it was being sent when something broke, so it may stand there.
+    `thread`: the message that it replies to. `replaced`: what stands there took the place of one that could not be edited.
+    """
 
     id: int
     org_id: str
@@ -27,6 +36,10 @@ class Letter:
     payload: Mapping[str, Any]
     attempts: int
     posted: tuple[str, str] | None
+    key: str = ""
+    is_unsure: bool = False
+    thread: tuple[str, str] | None = None
+    replaced: bool = False
 
 
 class OutboxStore:
@@ -36,43 +49,93 @@ class OutboxStore:
         self._database = database
 
     def claim(self, now: datetime, n: int = 20) -> list[Letter]:
-        """The oldest that are due, marked as being sent."""
+        """The oldest that are due, progress last, marked as being sent; nothing for a target to which somebody is sending."""
+        busy = aliased(OutboxRow)
+        others = select(busy.id).where(busy.state == "sending", busy.not_before > now - _STUCK, busy.target == OutboxRow.target)
+        stuck = (OutboxRow.state == "sending") & (OutboxRow.not_before <= now - _STUCK)
+        due = ((OutboxRow.state == "queued") & (OutboxRow.not_before <= now) & ~others.exists()) | stuck
+        order = (case((OutboxRow.topic.in_(_LAST), 1), else_=0), OutboxRow.id)
         with self._database.write() as session:
-            stuck = (OutboxRow.state == "sending") & (OutboxRow.not_before <= now - _STUCK)
-            due = ((OutboxRow.state == "queued") & (OutboxRow.not_before <= now)) | stuck
-            query = select(OutboxRow).where(due).order_by(OutboxRow.id).limit(n).with_for_update(skip_locked=True)
+            query = select(OutboxRow).where(due).order_by(*order).limit(n).with_for_update(skip_locked=True)
             letters = []
             for row in session.scalars(query).all():
+                unsure = row.state == "sending" or bool(row.payload.get("unsure"))
                 row.state, row.attempts, row.not_before = "sending", row.attempts + 1, now
-                same = (OutboxRow.topic == row.topic, OutboxRow.subject_id == row.subject_id, OutboxRow.target == row.target)
-                place = session.execute(
-                    select(OutboxRow.conversation, OutboxRow.ts)
-                    .where(*same, OutboxRow.ts.is_not(None))
-                    .order_by(OutboxRow.id.desc())
-                    .limit(1)
-                ).first()
-                posted = (str(place[0]), str(place[1])) if place else None
-                letters.append(
-                    Letter(row.id, row.org_id, row.topic, row.subject_id, row.target, row.payload, row.attempts, posted)
-                )
+                letters.append(_letter(session, row, unsure=unsure))
             return letters
 
-    def sent(self, letter_id: int, conversation: str, ts: str) -> None:
-        """Delivered there."""
+    def sent(self, letter_id: int, conversation: str, ts: str, *, replaced: bool = False) -> None:
+        """Delivered there. `replaced`: in place of a message that could not be edited any more."""
         with self._database.write() as session:
             row = session.get_one(OutboxRow, letter_id)
             row.state, row.conversation, row.ts = "sent", conversation, ts
+            row.payload = row.payload | ({"replaced": True} if replaced else {})
 
-    def again(self, letter_id: int, not_before: datetime) -> None:
-        """Slack could not be reached; later."""
+    def skipped(self, letter_id: int) -> None:
+        """There is nothing to tell any more."""
+        with self._database.write() as session:
+            session.get_one(OutboxRow, letter_id).state = "skipped"
+
+    def again(self, letter_id: int, not_before: datetime, *, unsure: bool = False, tried: bool = True) -> None:
+        """Later, and whatever else waits for the same target after it. `unsure`: it may have arrived all the same.
+
+        `tried` False: Slack was not even asked.
+        """
         with self._database.write() as session:
             row = session.get_one(OutboxRow, letter_id)
             row.state, row.not_before = "queued", not_before
+            row.attempts -= 0 if tried else 1
+            if unsure:
+                row.payload = row.payload | {"unsure": True}
+            session.execute(
+                update(OutboxRow)
+                .where(OutboxRow.target == row.target, OutboxRow.state == "queued", OutboxRow.not_before < not_before)
+                .values(not_before=not_before)
+            )
 
     def failed(self, letter_id: int) -> None:
         """It will never arrive."""
         with self._database.write() as session:
             session.get_one(OutboxRow, letter_id).state = "failed"
+
+    def reroute(self, letter_id: int, why: str, at: datetime) -> list[str]:
+        """The conversation cannot be written to: the administrators get the letter, and once a day the reason. Who they are."""
+        with self._database.write() as session:
+            row = session.get_one(OutboxRow, letter_id)
+            row.state = "failed"
+            if row.topic in _THREADS:
+                return []
+            conversation = row.target.partition(":")[2]
+            people = administrators(session, row.org_id)
+            for user in people:
+                target = f"dm:{user}"
+                tell(
+                    session,
+                    org_id=row.org_id,
+                    topic="misrouted",
+                    subject_id=conversation,
+                    target=target,
+                    at=at,
+                    payload={"why": why},
+                    once=f"misrouted:{conversation}:{why}:{at.date()}:{user}",
+                )
+                once = None if row.topic == "alert" else f"{row.dedupe_key}:{user}"
+                tell(
+                    session,
+                    org_id=row.org_id,
+                    topic=row.topic,
+                    subject_id=row.subject_id,
+                    target=target,
+                    at=at,
+                    payload=row.payload,
+                    once=once,
+                )
+            return people
+
+    def waiting(self) -> int:
+        """How many letters are on their way."""
+        with self._database.read() as session:
+            return len(session.scalars(select(OutboxRow.id).where(OutboxRow.state.in_(("queued", "sending")))).all())
 
     def alert(self, alert_id: str) -> Alert:
         """The alert behind a letter."""
@@ -88,3 +151,38 @@ class OutboxStore:
                 for r in session.scalars(select(AlertRow).where(AlertRow.org_id == org_id, AlertRow.state == "open"))
             ]
         return sorted(found, key=lambda a: (order[a.severity], -a.last_seen_at.timestamp()))
+
+
+def _letter(session: Session, row: OutboxRow, *, unsure: bool) -> Letter:
+    place = _place(session, row, row.topic)
+    head = _place(session, row, _THREADS[row.topic]) if row.topic in _THREADS else None
+    return Letter(
+        id=row.id,
+        org_id=row.org_id,
+        topic=row.topic,
+        subject_id=row.subject_id,
+        target=row.target,
+        payload=row.payload,
+        attempts=row.attempts,
+        posted=place[0] if place and row.topic not in _THREADS else None,
+        key=row.dedupe_key,
+        is_unsure=unsure,
+        thread=head[0] if head else None,
+        replaced=bool(place and place[1]),
+    )
+
+
+def _place(session: Session, row: OutboxRow, topic: str) -> tuple[tuple[str, str], bool] | None:
+    """Where the message of this topic, subject and target stands, and whether it replaced another."""
+    found = session.execute(
+        select(OutboxRow.conversation, OutboxRow.ts, OutboxRow.payload)
+        .where(
+            OutboxRow.topic == topic,
+            OutboxRow.subject_id == row.subject_id,
+            OutboxRow.target == row.target,
+            OutboxRow.ts.is_not(None),
+        )
+        .order_by(OutboxRow.id.desc())
+        .limit(1)
+    ).first()
+    return ((str(found[0]), str(found[1])), bool(found[2].get("replaced"))) if found else None

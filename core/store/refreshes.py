@@ -141,8 +141,7 @@ class RefreshStore:
             row = self._mine(session, refresh_id, fence)
             row.progress, row.counts = rows.plain_progress(progress), asdict(counts)
             sync = session.get_one(SyncRow, row.sync_id)
-            for user_id in self._watchers(row, sync):
-                tell(session, org_id=row.org_id, topic="progress", subject_id=row.sync_id, target=f"dm:{user_id}", at=now)
+            _tell_progress(session, row, sync, now)
 
     def checkpoint(self, refresh_id: str, fence: int, data: Mapping[str, Any]) -> None:
         """What the next worker must know to go on."""
@@ -177,8 +176,7 @@ class RefreshStore:
             sync.matched = sync.matched if matched is None else matched
             row.matched = matched
             resolve_sync(session, row.org_id, sync.id, now)
-            for user_id in self._watchers(row, sync):
-                tell(session, org_id=row.org_id, topic="progress", subject_id=sync.id, target=f"dm:{user_id}", at=now)
+            _tell_progress(session, row, sync, now)
             _follow(session, row, sync, now)
 
     def fail(
@@ -192,8 +190,7 @@ class RefreshStore:
             row.failure = code
             sync.status, sync.failure, sync.next_due_at = SyncStatus.FAILED.value, code, next_due_at
             raise_alert(session, sync, code, detail, now)
-            for user_id in self._watchers(row, sync):
-                tell(session, org_id=row.org_id, topic="progress", subject_id=sync.id, target=f"dm:{user_id}", at=now)
+            _tell_progress(session, row, sync, now)
             _follow(session, row, sync, now)
 
     def hold(self, refresh_id: str, fence: int, counts: Counts, code: str, *, now: datetime) -> None:
@@ -262,7 +259,8 @@ class RefreshStore:
             if data is not None:
                 row.checkpoint = dict(data)
 
-    @staticmethod
-    def _watchers(row: RefreshRow, sync: SyncRow) -> list[str]:
-        """Who sees this refresh live: who asked for it; of a routine one the owner, whose message is brought up to date."""
-        return [row.requested_by or sync.owner_id]
+
+def _tell_progress(session: Session, run: RefreshRow, sync: SyncRow, at: datetime) -> None:
+    """Whoever asked for it sees it live; of a routine one the owner's message, where there is one, is brought up to date."""
+    target, payload = f"dm:{run.requested_by or sync.owner_id}", {} if run.requested_by else {"quiet": True}
+    tell(session, org_id=run.org_id, topic="progress", subject_id=sync.id, target=target, at=at, payload=payload)

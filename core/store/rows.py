@@ -187,7 +187,7 @@ def tell(
 
     A message about the same (topic, subject, target) that still waits is enough, sooner if need be: it is drawn from the state
     at delivery. `at` may lie ahead: then what changes meanwhile needs no message of its own. `once` names a message that must
-    not be repeated.
+    not be repeated. A payload with `quiet` only brings a message up to date that is there.
     """
     waiting = select(OutboxRow).where(
         OutboxRow.topic == topic, OutboxRow.subject_id == subject_id, OutboxRow.target == target, OutboxRow.state == "queued"
@@ -195,6 +195,8 @@ def tell(
     if not once and (found := session.scalars(waiting.limit(1)).first()) is not None:
         if not found.attempts:  # what Slack has put off keeps its wait
             found.not_before = min(found.not_before, at)
+        if not (payload or {}).get("quiet"):
+            found.payload = {k: v for k, v in found.payload.items() if k != "quiet"}
         return
     key = once or uuid4().hex
     if once and session.execute(select(OutboxRow.id).where(OutboxRow.dedupe_key == key)).first() is not None:

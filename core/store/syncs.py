@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.errors import Conflict, LimitReached, NotFound
 from core.models import Actor, Channel, RefreshKind, Sync, SyncStatus
 from core.store import rows
-from core.store.alarms import resolve_sync
+from core.store.alarms import leave_connection, resolve_sync
 from core.store.database import Database
 from core.store.refreshes import close_open, open_run
 from core.store.rows import note, tell
@@ -153,6 +153,7 @@ class SyncStore:
         with self._database.write() as session:
             row = _find(session, actor.org_id, sync_id, lock=True)
             before = {"run_as": row.run_as}
+            leave_connection(session, row.org_id, row.id, row.run_as, at)
             row.run_as, row.login_id = run_as, login_id
             row.version += 1
             open_run(session, row, RefreshKind.REQUESTED, refresh_id=refresh_id, at=at, requested_by=actor.user_id)

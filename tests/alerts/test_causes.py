@@ -97,6 +97,7 @@ def test_a_cause_that_comes_back_the_next_day_is_a_new_alert(firm: Firm) -> None
 def test_a_new_consent_ends_the_connections_alert_and_says_who(firm: Firm) -> None:
     sync = firm.sync()
     firm.fail(sync, "connection_revoked")
+    firm.clock.move(minutes=1)
     firm.connect(MIA)
     assert firm.alerts() == []
     (row,) = firm.every_alert()
