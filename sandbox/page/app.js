@@ -51,7 +51,6 @@ function paint() {
   const name = app ? app.name : channel ? `# ${channel.name}` : store.place;
   $("where").textContent = name;
   $("about").textContent = app ? "App" : channel ? channel.purpose || "" : "";
-  document.title = `${name} · Acme`;
   paintTabs(app);
   const messages = screen.channels[store.place] || [];
   const onHome = Boolean(app) && store.tab === "home";
@@ -62,6 +61,8 @@ function paint() {
   else drawMessages($("messages"), messages, details, context());
   mark(store.place, messages);
   paintSidebar();
+  const waiting = Object.keys(screen.channels).reduce((sum, id) => sum + unread(id), 0);
+  document.title = `${waiting ? `(${waiting}) ` : ""}${name} · Acme`;
   drawThread($("thread"), store.thread ? messages.filter((m) => m.ts === store.thread || m.thread_ts === store.thread) : [], details, context(), () => { store.thread = null; paint(); });
   drawModals($("modals"), screen.modals, context());
 }

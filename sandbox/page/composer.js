@@ -3,6 +3,7 @@
 import { post } from "/page/static/api.js";
 import { el, toast } from "/page/static/dom.js";
 import { menu } from "/page/static/popover.js";
+import { words } from "/page/static/world.js";
 
 const WORDS = ["overview", "create", "list", "show", "pause", "resume", "refresh", "connect", "disconnect", "usage", "alerts", "approvals", "help"];
 
@@ -17,8 +18,8 @@ export function composer(form, context, changed) {
     const commands = context().apps.flatMap((app) => app.commands.map((c) => ({ text: c, about: app.name })));
     const known = commands.filter((c) => c.text.startsWith(text));
     const own = commands.find((c) => c.text === "/segsync" && text.startsWith("/segsync "));
-    const words = own ? WORDS.map((w) => ({ text: `/segsync ${w}`, about: own.about })).filter((w) => w.text.startsWith(text) && w.text !== text) : [];
-    return [...known, ...words].slice(0, 8);
+    const further = own ? WORDS.map((w) => ({ text: `/segsync ${w}`, about: own.about })).filter((w) => w.text.startsWith(text) && w.text !== text) : [];
+    return [...known, ...further].slice(0, 8);
   };
 
   const show = () => {
@@ -77,9 +78,8 @@ export function composer(form, context, changed) {
     }
   });
   const run = (shortcut) => post("shortcut", { user: context().user, callback_id: shortcut }).catch((problem) => toast(problem.message)).finally(changed);
-  const named = (id) => id.replaceAll(/[_-]/g, " ").replace(/^./, (first) => first.toUpperCase());
   form.querySelector("#shortcuts").addEventListener("click", (event) => {
-    const known = context().apps.flatMap((app) => app.shortcuts.map((id) => ({ label: named(id), about: app.name, run: () => run(id) })));
+    const known = context().apps.flatMap((app) => app.shortcuts.map((id) => ({ label: words(id), about: app.name, run: () => run(id) })));
     menu(event.currentTarget, known.length ? known : [{ label: "No app offers a shortcut here", run: () => {} }]);
   });
   form.addEventListener("submit", (event) => { event.preventDefault(); send(); });

@@ -3,8 +3,9 @@
 import { post } from "/page/static/api.js";
 import { draw } from "/page/static/blocks.js";
 import { el, patch, toast } from "/page/static/dom.js";
+import { menu } from "/page/static/popover.js";
 import { mrkdwn } from "/page/static/mrkdwn.js";
-import { nameOf, reader } from "/page/static/world.js";
+import { nameOf, reader, words, world } from "/page/static/world.js";
 
 const atOf = (ts) => new Date(Number(ts) * 1000);
 const clock = (ts) => atOf(ts).toLocaleTimeString("en", { hour: "numeric", minute: "2-digit", timeZone: reader.zone });
@@ -61,7 +62,17 @@ function message(item, context) {
   const threads = item.replies ? el("button", { class: "replies", type: "button", onclick: () => context.openThread(m.ts) }, `${item.replies} ${item.replies === 1 ? "reply" : "replies"}`) : null;
   return el("article", { class: `message${m.ephemeral ? " private" : ""}${item.follows ? " follows" : ""}`, "aria-label": `${who}: ${m.text || ""}`.slice(0, 200), dataset: { ts: m.ts } },
     item.follows ? el("span", { class: "gutter" }) : el("img", { class: "avatar", src: `/slack/avatar/${m.user}.svg`, alt: "", width: 36, height: 36 }),
+    tools(m, context),
     el("div", { class: "said" }, m.ephemeral ? el("div", { class: "only" }, "👁 Only visible to you") : null, head, body, m.edited && !m.bot_id ? el("span", { class: "edited" }, "(edited)") : null, more, threads));
+}
+
+// What a person can do with a message: answer in a thread, run an app's shortcut on it.
+function tools(m, context) {
+  if (m.ephemeral) return null;
+  const run = (id) => post("shortcut", { user: context.user, callback_id: id, message: { channel: context.place, ts: m.ts } }).catch((problem) => toast(problem.message)).finally(context.refresh);
+  const shortcuts = world.apps.flatMap((app) => app.shortcuts.map((id) => ({ label: words(id), about: app.name, run: () => run(id) })));
+  const more = el("button", { type: "button", class: "icon", "aria-label": "Message shortcuts", "aria-haspopup": "menu", onclick: () => menu(more, shortcuts) }, "⚡");
+  return el("div", { class: "tools" }, el("button", { type: "button", class: "icon", "aria-label": "Reply in thread", onclick: () => context.openThread(m.thread_ts || m.ts) }, "💬"), shortcuts.length ? more : null);
 }
 
 function attachment(a, where) {

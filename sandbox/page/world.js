@@ -16,3 +16,6 @@ export function readAs(person) {
 }
 
 export const nameOf = (id) => names.get(id) || id;
+
+// A callback id as words, where an app gives no name: "create_sync" is "Create sync".
+export const words = (id) => id.replaceAll(/[_-]/g, " ").replace(/^./, (first) => first.toUpperCase());

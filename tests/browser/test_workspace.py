@@ -206,9 +206,13 @@ def test_a_thread_opens_beside_and_takes_a_reply(page: Page, drive: Drive) -> No
     page.get_by_role("button", name="1 reply").click()
     thread = page.get_by_role("complementary", name="Thread")
     expect(thread.get_by_text("The answer")).to_be_visible()
-    thread.get_by_label("Reply").fill("Mine")
-    thread.get_by_label("Reply").press("Enter")
+    thread.get_by_role("textbox", name="Reply").fill("Mine")
+    thread.get_by_role("textbox", name="Reply").press("Enter")
     expect(thread.get_by_text("Mine")).to_be_visible()
+    thread.get_by_role("button", name="Close the thread").click()
+    page.locator("article").first.hover()
+    page.locator("article").first.get_by_role("button", name="Reply in thread").click()
+    expect(thread.get_by_text("The parent")).to_be_visible()
     assert [m["text"] for m in drive.messages() if m.get("thread_ts") and m["ts"] != m["thread_ts"]] == ["The answer", "Mine"]
 
 
@@ -222,6 +226,29 @@ def test_a_private_message_is_for_one_person_and_switching_shows_it(page: Page, 
     expect(page.get_by_text("For Ana alone")).to_be_visible()
     expect(page.get_by_text("Only visible to you")).to_be_visible()
     assert any(cookie["value"] == ANA for cookie in page.context.cookies())
+
+
+def test_shortcuts_start_from_the_composer_and_from_a_message(page: Page, drive: Drive) -> None:
+    heard: list[tuple[str, str | None]] = []
+
+    def prepare(app: App) -> None:
+        @app.shortcut(re.compile(".*"))
+        def shortcut(ack: Ack, shortcut: dict[str, Any]) -> None:
+            ack()
+            heard.append((shortcut["type"], shortcut.get("message", {}).get("text")))
+
+    tokens = drive.post("slack-app", name="Helper", commands=["/other"], shortcuts=["start_here"])
+    with bolt(drive, prepare, bot=tokens["bot_token"], link=tokens["app_token"]):
+        drive.web().chat_postMessage(channel=GENERAL, text="Look at me")
+        opened(page, drive)
+        page.get_by_role("button", name="Shortcuts", exact=True).click()
+        page.get_by_role("menuitem", name="Start here").click()
+        drive.until(lambda: heard)
+        page.locator("article").hover()
+        page.get_by_role("button", name="Message shortcuts").click()
+        page.get_by_role("menuitem", name="Start here").click()
+        drive.until(lambda: len(heard) == 2)
+    assert heard == [("shortcut", None), ("message_action", "Look at me")]
 
 
 def test_times_are_in_the_readers_zone(page: Page, drive: Drive) -> None:
