@@ -136,6 +136,7 @@ class _Demo:
                     "api_url": f"{self._url}/linkedin",
                     "auth_url": f"{self._url}/linkedin",
                     "version": "202511",  # the stand-in serves it whatever the date
+                    "timeout_s": 10,
                     "settle_s": 2,
                 }
             ),
