@@ -47,7 +47,8 @@ class Alerts:
 
     def seen(self, alert: Alert) -> AlertView:
         """An alert as a message shows it; for whoever may see it."""
-        syncs = self._store.alerts.syncs(alert.org_id, alert.sync_ids)
+        stale = alert.detail.get("stale", "")
+        syncs = self._store.alerts.syncs(alert.org_id, stale.split(",") if stale else alert.sync_ids)
         left = self._store.alerts.syncs(alert.org_id, alert.left_ids)
         about_connection = CATALOGUE[alert.code].scope is Scope.CONNECTION
         found = self._store.connections.get(alert.connection_id) if alert.connection_id and about_connection else None
@@ -146,4 +147,6 @@ class Alerts:
 
 
 def _is_own(actor: Actor, view: AlertView) -> bool:
+    if CATALOGUE[view.alert.code].scope is Scope.ORGANIZATION:
+        return False
     return view.whose == actor.user_id or any(s.owner_id == actor.user_id for s in (*view.syncs, *view.left))

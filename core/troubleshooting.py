@@ -95,7 +95,7 @@ def _t(
 
 
 CATALOGUE: dict[str, Trouble] = {
-    "connection_expiring": _t(_WARNING, Scope.CONNECTION, "A connection ends soon", "The connection to {channel} ends soon.", "Reconnect now; it takes one click and nothing stops.", (Remedy.RECONNECT, *_LATER), Route.AHEAD),
+    "connection_expiring": _t(_WARNING, Scope.CONNECTION, "A connection ends soon", "The connection to {channel} ends on {ends}.", "Reconnect now; it takes one click and nothing stops.", (Remedy.RECONNECT, *_LATER), Route.AHEAD),
     "connection_expired": _t(_ERROR, Scope.CONNECTION, "A connection has ended", "The connection to {channel} has expired.", "Whoever it belongs to reconnects, or somebody with access to the ad account takes over.", _GRANT, Route.CONNECTION),
     "connection_revoked": _t(_ERROR, Scope.CONNECTION, "{channel} no longer accepts a connection", "{channel} no longer accepts this connection: its password was changed, or its access was taken back.", "Whoever it belongs to reconnects, or somebody with access to the ad account takes over.", _GRANT, Route.CONNECTION),
     "ad_account_access_lost": _t(_ERROR, Scope.ACCOUNT, "No access to the ad account any more", "The connection can no longer reach this ad account on {channel}.", "Ask an admin of the ad account for access, then retry; or somebody who has access takes over.", (Remedy.TAKE_OVER, *_AGAIN)),
@@ -103,15 +103,15 @@ CATALOGUE: dict[str, Trouble] = {
     "channel_terms_not_accepted": _t(_ERROR, Scope.ACCOUNT, "Terms are waiting to be accepted", "{channel} asks that its audience terms be accepted for this ad account.", "Open {channel}, accept the custom audience terms, then retry.", _AGAIN),
     "channel_permission_missing": _t(_ERROR, Scope.CONNECTION, "A permission is missing", "The connection lacks a permission that {channel} asks for: not every box was ticked.", "Reconnect and leave every box ticked.", _GRANT, Route.CONNECTION),
     "audience_deleted": _t(_ERROR, Scope.SYNC, "The audience was deleted on {channel}", "Somebody deleted the audience on {channel}; campaigns that used it have lost it.", "Retry creates it anew and fills it; campaigns must be pointed to the new one.", _AGAIN),
-    "audience_too_small": _t(_INFO, Scope.SYNC, "The audience is too small to serve", "{channel} does not serve audiences this small.", "Widen the segment, or wait until more members match.", _LOOK, Route.OWNERS),
+    "audience_too_small": _t(_INFO, Scope.SYNC, "The audience is too small to serve", "{channel} matches {matched} and serves no audience of fewer than {minimum}.", "Widen the segment, or wait until more members match.", _LOOK, Route.OWNERS),
     "segment_deleted": _t(_ERROR, Scope.SYNC, "The segment is gone", "The segment no longer exists in its source.", "Bring it back in the source and retry, or delete the sync.", _AGAIN),
     "segment_empty": _t(_ERROR, Scope.SYNC, "The segment came back empty", "The segment has no members now; nothing was sent, the audience keeps everybody.", "Apply empties the audience; Keep leaves it as it is until the next refresh.", _GUARD),
     "segment_shrunk": _t(_WARNING, Scope.SYNC, "A refresh would remove many people", "This refresh would remove {removals} of {delivered} members; nothing was sent.", "Apply removes them; Keep leaves the old audience until the next refresh.", _GUARD),
     "source_unreachable": _t(_ERROR, Scope.SYNC, "The source does not answer", "The segment's source could not be read.", "Check the source, then retry; it is tried again by itself as well.", _AGAIN),
     "source_query_failed": _t(_ERROR, Scope.SYNC, "The segment cannot be read", "The source answered, but not with what was expected: {what}", "Correct the segment in its source, then retry.", _AGAIN),
     "consent_missing": _t(_ERROR, Scope.SYNC, "Consent has not been declared", "{channel} asks for consent and this segment has no consent column.", "An administrator declares the basis for this segment.", _AGAIN),
-    "low_match_rate": _t(_WARNING, Scope.SYNC, "Fewer people are matched than usual", "{channel} matches a third less than it used to.", "Look at the segment's identifiers: formats or countries may have changed.", _LOOK, Route.WATCH),
-    "many_rejected": _t(_WARNING, Scope.SYNC, "{channel} refused members", "{channel} refused many members of this segment.", "Details show the reasons; correct the values in the source.", _LOOK, Route.WATCH),
+    "low_match_rate": _t(_WARNING, Scope.SYNC, "Fewer people are matched than usual", "{channel} matches {now} of what was delivered; it used to be {before}.", "Look at the segment's identifiers: formats or countries may have changed.", _LOOK, Route.WATCH),
+    "many_rejected": _t(_WARNING, Scope.SYNC, "{channel} refused members", "{rejected} of {members} members of this segment were refused: {reasons}.", "Details show the reasons; correct the values in the source.", _LOOK, Route.WATCH),
     "channel_rate_limited": _t(_WARNING, Scope.ACCOUNT, "{channel} asks us to slow down", "{channel} accepts no more requests for this ad account for now.", "Nothing to do: it goes on by itself.", _LOOK),
     "channel_unavailable": _t(_WARNING, Scope.CHANNEL, "{channel} does not answer", "{channel} has been failing for a while.", "Nothing to do: refreshes go on by themselves when it is back.", _AGAIN),
     "channel_not_allowlisted": _t(_ERROR, Scope.ACCOUNT, "The ad account may not upload audiences", "{channel} has not allowed this ad account to use customer lists.", "Ask {channel} for eligibility of the account.", _AGAIN),
@@ -131,7 +131,7 @@ class _Words(dict[str, str]):
     """Words of an alert's detail; one that is missing leaves a sentence that still reads."""
 
     def __missing__(self, key: str) -> str:
-        return "some" if key in ("removals", "delivered", "used", "limit") else "…"
+        return "soon" if key == "ends" else "some" if key != "what" else "…"
 
 
 def explain(alert: Alert) -> Explained:

@@ -7,6 +7,7 @@ from core.store.organizations import OrganizationStore
 from core.store.outbox import OutboxStore
 from core.store.refreshes import RefreshStore
 from core.store.syncs import SyncStore
+from core.store.watch import WatchStore
 
 
 class Store:
@@ -20,6 +21,7 @@ class Store:
         self.refreshes = RefreshStore(self.database)
         self.outbox = OutboxStore(self.database)
         self.alerts = AlertStore(self.database)
+        self.watch = WatchStore(self.database)
 
     def close(self) -> None:
         """Closes every connection."""

@@ -73,7 +73,7 @@ def raise_cause(session: Session, org_id: str, cause: Cause, syncs: Sequence[Syn
     row = found or _new(session, org_id, cause, at)
     if is_back:
         row.state, row.resolved_at, row.sync_ids = AlertState.OPEN.value, None, []
-        row.left_ids = []
+        row.left_ids, row.code, row.severity = [], cause.code, CATALOGUE[cause.code].severity.value
         row.acknowledged_by = row.acknowledged_at = None
     known = set(row.sync_ids)
     joining = [s for s in syncs if s.id not in known]
@@ -81,9 +81,9 @@ def raise_cause(session: Session, org_id: str, cause: Cause, syncs: Sequence[Syn
     row.sync_ids = [*row.sync_ids, *(s.id for s in joining)]
     session.flush()
     if found is None:
-        _announce(session, row, syncs, at + (_GATHER if CATALOGUE[row.code].scope is not Scope.SYNC else timedelta(0)))
+        announce(session, row, syncs, at + (_GATHER if CATALOGUE[row.code].scope is not Scope.SYNC else timedelta(0)))
         return row
-    _announce(session, row, joining, at)
+    announce(session, row, joining, at)
     redraw(session, row, at + (timedelta(0) if is_back else _COLLECT if joining else _REPEAT))
     if is_back:
         remark(session, row, "back", at)
@@ -92,13 +92,22 @@ def raise_cause(session: Session, org_id: str, cause: Cause, syncs: Sequence[Syn
     return row
 
 
+def announce(session: Session, alert: AlertRow, syncs: Sequence[SyncRow], at: datetime) -> None:
+    """Tells whoever must hear of these syncs and has not been told yet."""
+    known = set(told(session, alert.id))
+    for target, moment in sorted(targets(session, alert, syncs, at).items()):
+        if target not in known:
+            tell(session, org_id=alert.org_id, topic="alert", subject_id=alert.id, target=target, at=moment)
+
+
 def resolve_sync(session: Session, org_id: str, sync_id: str, at: datetime, *, but: str = "", every: bool = False) -> None:
     """A sync leaves the alerts of its failures (`every`: all of them, it is paused or gone); one without a sync is resolved.
 
     `but`: the id of the alert that it stays in.
     """
     for alert in open_alerts(session, org_id):
-        ends = every or CATALOGUE[alert.code].fails or alert.code == "refresh_overdue"
+        trouble = CATALOGUE[alert.code]
+        ends = trouble.fails or alert.code == "refresh_overdue" or (every and trouble.scope is not Scope.ORGANIZATION)
         if sync_id in alert.sync_ids and alert.id != but and ends:
             _leave(session, alert, sync_id, at)
 
@@ -182,14 +191,6 @@ def _leave(session: Session, alert: AlertRow, sync_id: str, at: datetime) -> Non
         redraw(session, alert, at + _COLLECT)
     else:
         close(session, alert, at)
-
-
-def _announce(session: Session, alert: AlertRow, syncs: Sequence[SyncRow], at: datetime) -> None:
-    """Tells whoever must hear of these syncs and has not been told yet."""
-    known = set(told(session, alert.id))
-    for target, moment in sorted(targets(session, alert, syncs, at).items()):
-        if target not in known:
-            tell(session, org_id=alert.org_id, topic="alert", subject_id=alert.id, target=target, at=moment)
 
 
 def _goes_on(alert: AlertRow, cause: Cause, at: datetime) -> bool:

@@ -23,6 +23,6 @@ def migrate(url: str) -> None:
         config.set_main_option("script_location", str(MIGRATIONS))
         with database.write() as session:
             config.attributes["connection"] = session.connection()
-            command.upgrade(config, "heads")
+            command.upgrade(config, "head")
     finally:
         database.dispose()

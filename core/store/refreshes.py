@@ -16,6 +16,7 @@ from core.schedule import next_due_of
 from core.store import rows
 from core.store.alarms import raise_alert, resolve_sync
 from core.store.database import Database
+from core.store.past import compare_with_past
 from core.store.rows import tell
 from core.tables import OrganizationRow, RefreshRow, SyncRow
 
@@ -176,6 +177,7 @@ class RefreshStore:
             sync.matched = sync.matched if matched is None else matched
             row.matched = matched
             resolve_sync(session, row.org_id, sync.id, now)
+            compare_with_past(session, sync, row, now)
             _tell_progress(session, row, sync, now)
             _follow(session, row, sync, now)
 

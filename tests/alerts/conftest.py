@@ -137,6 +137,9 @@ class Firm:
         """Slack takes what is due; what was told where."""
         said = []
         for letter in self.store.outbox.claim(self.clock.now(), 1000):
+            if letter.topic == "remark" and not letter.thread:
+                self.store.outbox.skipped(letter.id)  # the message itself says it
+                continue
             place = letter.posted or (letter.target.partition(":")[2], f"{letter.id}.0")
             self.store.outbox.sent(letter.id, *place)
             kind = "edit" if letter.posted else "post"
