@@ -83,7 +83,8 @@ def error_of(status: int, body: Any, *, account_id: str = "", retry_after: float
     number = number if isinstance(number, int) else 0
     kind = TABLE.get(code) or TABLE.get(number) or TABLE.get(status)
     if kind is AccessLost:
-        kind = next((k for pattern, k in DENIED if re.search(pattern, str(told.get("message", "")))), AccessLost)
+        otherwise = AccessLost if account_id else PermissionMissing  # what is not about one account is about the consent
+        kind = next((k for pattern, k in DENIED if re.search(pattern, str(told.get("message", "")))), otherwise)
     if kind is RateLimited:
         return RateLimited(_SAID[RateLimited], retry_after=retry_after)
     if kind is NeedsReconnect:

@@ -239,7 +239,12 @@ def test_a_new_audience_that_is_not_shown_yet_is_not_made_twice(speaking: Speaki
     ],
 )
 def test_errors_have_one_name_each(status: int, body: Any, error: type[ChannelError]) -> None:
-    assert type(error_of(status, body)) is error
+    assert type(error_of(status, body, account_id="500")) is error
+
+
+def test_a_refusal_that_is_about_no_account_is_about_the_consent() -> None:
+    refused = {"code": "ACCESS_DENIED", "message": "Not enough permissions to access: adAccounts.FINDER-search.NO_VERSION"}
+    assert type(error_of(403, refused)) is PermissionMissing
 
 
 def test_a_refused_request_names_the_rows_where_linkedin_does() -> None:

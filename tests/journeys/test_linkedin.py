@@ -130,6 +130,18 @@ def test_a_changed_list_of_companies_is_followed(sandbox: Sandbox, firms: tuple[
 # ── trouble ──
 
 
+def test_a_consent_that_was_refused_leaves_nothing_connected(sandbox: Sandbox) -> None:
+    colleague = sandbox.desk("marketing_user", nth=1)
+    colleague.type("/segsync connect linkedin")
+    url = eventually(lambda: link(colleague), "a link")
+    page = sandbox.post("/control/consent", {"user": colleague.user, "url": url, "grant": False})
+    assert "LinkedIn was not connected" in page["text"]
+    colleague.close_all()
+    colleague.type("/segsync create")
+    assert "Connected as" not in colleague.sees_in_view("LinkedIn")
+    colleague.close_all()
+
+
 def changed_by(path: Path, email: str) -> set[str]:
     """Adds somebody to the segment, so that a refresh has something to send; whom the audience should then hold."""
     put(path, [*rows(path), contact(email)])
