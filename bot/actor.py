@@ -73,7 +73,7 @@ class WhoAsks:
     ) -> BoltResponse:
         """Goes on with an actor, or answers one sentence."""
         user_id, org_id = context.user_id, organization(context)
-        if not user_id or not org_id:
+        if not user_id or not org_id or user_id == context.bot_user_id:  # nobody, or what we did ourselves
             return next()
         if org_id not in self._seen:
             self._welcome(org_id, str(body.get("team_domain") or ""))

@@ -49,6 +49,7 @@ from core.syncs import Syncs
 from core.users import Users
 from core.vault import Vault
 from core.views import Arrival
+from core.watch import Watch
 from queues.local import LocalJobs
 
 logger = logging.getLogger(__name__)
@@ -83,6 +84,7 @@ class Product:
         self.syncs = Syncs(**shared, vault=self.vault, segments=self.segments)
         self.pausing = Pausing(**shared)
         self.alerts = Alerts(**shared, pausing=self.pausing)
+        self.watch = Watch(**parts, channels=adapters.channels, wake=self.wake)
         self.letters = Letters(store=self.store, seen=self.alerts.seen)
         self.notifier = self._notifier()
         self.when_woken(self.notifier.wake)
@@ -178,7 +180,8 @@ class Product:
                 self.wake()
 
         every = timedelta(seconds=self.settings.tick_s)
-        return [jobs, scheduler.Clockwork([scheduler.Tick("enqueue_due", every, enqueue_due)])]
+        ticks = [scheduler.Tick("enqueue_due", every, enqueue_due), scheduler.Tick("watch", every, self.watch.look)]
+        return [jobs, scheduler.Clockwork(ticks)]
 
     def _bolt(self) -> App:
         app = App(

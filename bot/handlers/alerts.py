@@ -6,6 +6,7 @@ from typing import Any
 from slack_bolt import Ack, App, BoltContext, Respond
 from slack_sdk import WebClient
 
+from bot.actor import organization
 from bot.asking import Asking
 from bot.blocks import alerts as blocks
 from bot.blocks import ids, kit, screens
@@ -35,6 +36,8 @@ class Alerting:
         app.action(ids.ALERT_TAKE_OVER)(self.take_over)
         app.action(ids.ALERT_DETAILS)(self.details)
         app.action(ids.OPEN)(self.opened)
+        for event in ("member_joined_channel", "channel_unarchive", "group_unarchive", "channel_unshared"):
+            app.event(event)(self.conversation_changed)
 
     def alerts(self, ask: Ask) -> None:
         """`alerts [mine|all]`."""
@@ -48,6 +51,13 @@ class Alerting:
     def opened(self, ack: Ack) -> None:
         """*Open in …*: the browser does the rest."""
         ack()
+
+    def conversation_changed(self, event: dict[str, Any], context: BoltContext) -> None:
+        """Segsync came into a conversation, or it can be written to again: open alerts that belong there are posted."""
+        joined = event["type"] == "member_joined_channel"
+        org_id = organization(context)
+        if org_id and (not joined or event.get("user") == context.bot_user_id):
+            self._alerts.conversation_is_back(org_id, str(event["channel"]))
 
     def reconnect(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """*Reconnect* renews one's own connection; on somebody else's alert it takes over."""

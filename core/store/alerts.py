@@ -122,22 +122,22 @@ class AlertStore:
             return len(waiting)
 
     def tell_again(self, org_id: str, conversation: str, at: datetime) -> int:
-        """A conversation can be written to (again): open alerts that belong there and do not stand there yet are posted."""
+        """A conversation can be written to (again): what could not be told there is told now; how many alerts that are."""
+        target = f"conversation:{conversation}"
         with self._database.write() as session:
+            about = (OutboxRow.org_id == org_id, OutboxRow.topic == "alert", OutboxRow.target == target)
+            lost = session.scalars(select(OutboxRow).where(*about, OutboxRow.state == "failed")).all()
+            missed = {r.subject_id for r in lost}
+            stand = set(session.scalars(select(OutboxRow.subject_id).where(*about, OutboxRow.ts.is_not(None))))
             told = 0
-            for row in session.scalars(
-                select(AlertRow).where(AlertRow.org_id == org_id, AlertRow.state == AlertState.OPEN.value)
-            ):
-                target = f"conversation:{conversation}"
-                stands = select(OutboxRow.id).where(
-                    OutboxRow.topic == "alert",
-                    OutboxRow.subject_id == row.id,
-                    OutboxRow.target == target,
-                    OutboxRow.state.in_(("queued", "sending", "sent")),
-                )
-                if target in targets(session, row, [], at) and session.execute(stands.limit(1)).first() is None:
+            for row in session.scalars(select(AlertRow).where(AlertRow.org_id == org_id)):
+                is_open = row.state == AlertState.OPEN
+                belongs = is_open and row.id not in stand and target in targets(session, row, [], at)
+                if belongs or (row.id in missed and (is_open or row.id in stand)):
                     tell(session, org_id=org_id, topic="alert", subject_id=row.id, target=target, at=at)
                     told += 1
+            for letter in lost:
+                letter.state = "skipped"
             return told
 
 

@@ -242,3 +242,12 @@ def test_a_conversation_that_cannot_be_written_to_costs_nothing_but_a_word_to_th
         desk = office.desk(name)
         desk.sees(f"cannot write in <#{talk}>")
         eventually(lambda desk=desk: "ad account is disabled" in words(desk.dm()), "the alert itself")
+
+
+def test_what_a_closed_conversation_missed_is_told_when_it_opens_again(office: Office, talk: str) -> None:
+    sync = synced(office)
+    office.sandbox.post("/control/channel", {"channel": talk, "archived": True})
+    fail(office, sync, "ad_account_disabled")
+    office.desk("Ana").sees("cannot write in")
+    office.sandbox.post("/control/channel", {"channel": talk, "archived": False})
+    assert "Retry" in labels(told(office.desk("Ana"), talk, "disabled"))
