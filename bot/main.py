@@ -79,7 +79,7 @@ class Product:
         parts: dict[str, Any] = {"store": self.store, "clock": clock}
         self.users = Users(**parts, claim_code=self.claim_code)
         self.connections = Connections(**parts, vault=self.vault, channels=adapters.channels, public_url=settings.public_url)
-        self.segments = Segments(sources=adapters.sources)
+        self.segments = Segments(sources=adapters.sources, channels=adapters.channels)
         shared = parts | {"channels": adapters.channels, "connections": self.connections, "wake": self.wake}
         self.syncs = Syncs(**shared, vault=self.vault, segments=self.segments)
         self.pausing = Pausing(**shared)

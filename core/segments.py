@@ -1,18 +1,27 @@
-"""Segments: found by words, across all sources."""
+"""Segments: found by words across all sources, and counted for a channel before anybody creates a sync."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from core.access import require
 from core.errors import NotFound
-from core.models import Action, Actor, Segment
-from core.ports import SegmentSource
+from core.identity import count_matchable
+from core.models import Action, Actor, Channel, Segment, SegmentKind
+from core.planning import taken
+from core.ports import AdChannel, SegmentSource
+from core.views import Preview
+
+_REMEMBERED = 500
 
 
 class Segments:
-    """What the declared sources hold."""
+    """What the declared sources hold. `channels`: by whose rules members are counted."""
 
-    def __init__(self, *, sources: Mapping[str, SegmentSource]) -> None:
-        self._sources = sources
+    def __init__(self, *, sources: Mapping[str, SegmentSource], channels: Mapping[Channel, AdChannel] | None = None) -> None:
+        self._sources, self._channels = sources, channels or {}
+        self._counted: OrderedDict[tuple[object, ...], Preview] = OrderedDict()
+        self._lock = threading.Lock()
 
     def search(self, actor: Actor, words: str = "", limit: int = 100) -> Sequence[Segment]:
         """Segments whose name holds all the words, those that begin with them first."""
@@ -28,3 +37,34 @@ class Segments:
         if source not in self._sources:
             raise NotFound("This segment's source is not declared any more.")
         return self._sources[source].segment(segment_id)
+
+    def counted(self, segment: Segment, channel: Channel) -> Preview | None:
+        """What counting this segment as it is now gave before; None: it has to be counted."""
+        with self._lock:
+            return self._counted.get(_name(segment, channel))
+
+    def preview(self, actor: Actor, key: str, channel: Channel) -> Preview:
+        """Reads the whole segment and counts what this channel can match. Slow. Raises NotFound, SourceError."""
+        require(actor, Action.SEE)
+        segment = self.get(key)
+        if known := self.counted(segment, channel):
+            return known
+        if channel not in self._channels:
+            raise NotFound(f"{channel.label} has not been set up by the operator yet.")
+        traits = self._channels[channel].traits
+        with self._sources[segment.source].read(segment.id) as reading:
+            members = count_matchable(reading, channel)
+            kept, dropped = taken(members.table, traits, segment.kind)
+            is_silent = traits.needs_consent and not reading.columns.consent and segment.kind is SegmentKind.CONTACTS
+        matchable = kept["member"].n_unique() if kept.height else 0
+        left_out = dict(members.left_out) | dropped
+        made = Preview(members.rows, members.members, matchable, left_out, traits.minimum, is_silent)
+        with self._lock:
+            self._counted[_name(segment, channel)] = made
+            while len(self._counted) > _REMEMBERED:
+                self._counted.popitem(last=False)
+        return made
+
+
+def _name(segment: Segment, channel: Channel) -> tuple[object, ...]:
+    return segment.key, segment.changed_at, segment.size, channel

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.models import Action, Alert, Campaign, Channel, Connection, Refresh, Segment, Sync, SyncStatus
+from core.models import Action, Alert, Campaign, Channel, Connection, Refresh, Request, Segment, Sync, SyncStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,14 @@ class Impact:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestView:
+    """A request with the sync that it is about; None: it is about none, or that has been deleted."""
+
+    request: Request
+    sync: Sync | None
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectLink:
     """A link for one use."""
 
@@ -96,12 +104,18 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a segment would give a channel: rows, members that carry something it can match, and what is left out by reason."""
+    """What a segment would give a channel: rows, members that carry something it can match, and what is left out by reason.
+
+    `minimum`: matched members below which the channel's audiences do not serve. `lacks_consent`: the channel asks for consent
+    and the segment has no column that says it.
+    """
 
     rows: int
     members: int
     matchable: int
     left_out: Mapping[str, int]
+    minimum: int = 0
+    lacks_consent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
