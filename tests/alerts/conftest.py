@@ -39,6 +39,9 @@ class Clock:
     def now(self) -> datetime:
         return self.time
 
+    def seconds(self) -> float:
+        return self.time.timestamp()
+
     def move(self, **by: float) -> None:
         self.time += timedelta(**by)
 
