@@ -198,7 +198,7 @@ class Product:
         creating = Creating(syncs=self.syncs, segments=self.segments, connections=self.connections, asking=self.asking)
         browsing = Browsing(syncs=self.syncs, connections=self.connections)
         switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
-        connecting = Connecting(connections=self.connections, creating=creating)
+        connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)
         audit = self.store.organizations.audit
         alerting = Alerting(alerts=self.alerts, connections=self.connections, asking=self.asking, clock=self.clock)
         administering = Administering(users=self.users, syncs=self.syncs, audit=lambda org_id, words: audit(org_id, words=words))

@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -99,16 +99,23 @@ class Connections:
         self._accounts.pop(connection_id, None)
         return Arrival(consent.org_id, consent.user_id, channel, consent.back, grant.person_name)
 
-    def disconnect(self, actor: Actor, channel: Channel) -> bool:
-        """Takes the consent back at the platform, where it offers that, and forgets it; False when there was none."""
+    def disconnect(self, actor: Actor, channel: Channel) -> Callable[[], None] | None:
+        """Forgets the consent at once. What is left to do, slow: taking it back at the platform; None when there was none."""
         require(actor, Action.CONNECT)
         mine = self.mine(actor).get(channel)
-        if mine is None:
-            return False
-        with suppress(ChannelError):  # the platform does not know it any more: forgetting is all that is left
-            self._channels[channel].revoke(self.grant(mine.id))
+        found = self._store.connections.get(mine.id) if mine else None
+        if mine is None or found is None or found[1] is None:
+            return None
+        grant = self._open(mine.id, found[1])
         self._accounts.pop(mine.id, None)
-        return self._store.connections.remove(actor, channel, self._clock.now())
+        if not self._store.connections.remove(actor, channel, self._clock.now()):
+            return None
+
+        def take_back() -> None:
+            with suppress(ChannelError):  # forgotten it is in any case
+                self._channels[channel].revoke(grant)
+
+        return take_back
 
     def accounts(self, actor: Actor, channel: Channel) -> Sequence[AdAccount]:
         """The ad accounts that the actor's own connection reaches; asks the platform at most once a minute."""

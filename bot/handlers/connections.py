@@ -6,6 +6,7 @@ from slack_bolt import Ack, App, BoltContext
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.asking import Asking
 from bot.blocks import ids, kit, screens
 from bot.blocks.words import channel as channel_of
 from bot.handlers.ask import Ask, chosen, open_or_push
@@ -13,15 +14,15 @@ from bot.handlers.create import Creating
 from core.access import require
 from core.connections import Connections
 from core.errors import InvalidInput
-from core.models import Action, Actor, Channel
+from core.models import Action, Actor, Channel, ConnectionStatus
 from core.views import Arrival
 
 
 class Connecting:
     """Connect, reconnect, disconnect."""
 
-    def __init__(self, *, connections: Connections, creating: Creating) -> None:
-        self._connections, self._creating = connections, creating
+    def __init__(self, *, connections: Connections, creating: Creating, asking: Asking) -> None:
+        self._connections, self._creating, self._asking = connections, creating, asking
 
     def register(self, app: App) -> None:
         """Buttons and the confirmation."""
@@ -48,7 +49,7 @@ class Connecting:
         mine = self._connections.mine(ask.actor)
         if channel is None:
             ask.open(screens.connections_modal(mine, self._connections.offered()))
-        elif channel not in mine:
+        elif channel not in mine or mine[channel].status is ConnectionStatus.MISSING:
             ask.say(kit.message(f"You have not connected {channel.label}."))
         else:
             ask.open(screens.disconnect_modal(channel))
@@ -79,7 +80,9 @@ class Connecting:
         actor: Actor = context["actor"]
         ack()
         channel = Channel(body["view"]["private_metadata"])
-        self._connections.disconnect(actor, channel)
+        take_back = self._connections.disconnect(actor, channel)
+        if take_back is not None:
+            self._asking.begin(channel, take_back)
         if under := body["view"].get("previous_view_id"):
             _update(client, screens.connections_modal(self._connections.mine(actor), self._connections.offered()), view_id=under)
         client.chat_postMessage(channel=actor.user_id, **kit.message(f"⚪ {channel.label} is disconnected."))

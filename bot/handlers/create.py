@@ -102,7 +102,13 @@ class Creating:
         """Ad accounts in which this person may manage audiences."""
         draft = Draft.unpack(body["view"]["private_metadata"])
         wanted = str(body.get("value") or "").lower()
-        found = self._connections.accounts(context["actor"], Channel(draft.channel))
+        actor, channel = context["actor"], Channel(draft.channel)
+        try:
+            found = self._asking.begin(channel, lambda: self._connections.accounts(actor, channel)).result(timeout=WAIT_S)
+        except StillWaiting:
+            found = []
+        if isinstance(found, SegsyncError):
+            raise found
         fits = [a for a in found if a.may_manage and (wanted in a.name.lower() or wanted in a.id.lower())]
         ack(options=[blocks.account_option(a) for a in fits[: kit.OPTIONS]])
 
