@@ -33,7 +33,8 @@ class Letters:
                 what, by = str(letter.payload.get("what", "changed")), str(letter.payload.get("by", ""))
                 return screens.notice_message(sync, what, by) if sync else None
             case "connected":
-                return screens.connected_message(Channel(letter.subject_id))
+                channel = Channel(letter.subject_id.partition(":")[0])
+                return screens.connected_message(channel, str(letter.payload.get("draft") or "") or None)
             case "alert":
                 kind, _, name = letter.target.partition(":")
                 return alerts.alert_message(self._alert(letter), reader=name if kind == "dm" else None)

@@ -95,9 +95,15 @@ class Connections:
         require(actor, Action.CONNECT)  # the role may have been taken since the link was given
         old = self._store.connections.of_user(actor.org_id, actor.user_id).get(channel)
         connection_id = old.id if old else uuid4().hex
-        self._store.connections.save(actor, connection_id, channel, grant, self._seal(connection_id, grant), self._clock.now())
+        letter, sealed = f"{channel.value}:{uuid4().hex}", self._seal(connection_id, grant)
+        draft = str(consent.back.get("draft") or "")
+        self._store.connections.save(actor, connection_id, channel, grant, sealed, self._clock.now(), letter=letter, draft=draft)
         self._accounts.pop(connection_id, None)
-        return Arrival(consent.org_id, consent.user_id, channel, consent.back, grant.person_name)
+        return Arrival(consent.org_id, consent.user_id, channel, consent.back, grant.person_name, letter=letter)
+
+    def went_on(self, arrival: Arrival) -> None:
+        """The form that waited is still open and goes on: the direct message does not offer to bring it back."""
+        self._store.connections.went_on(arrival.letter, self._clock.now())
 
     def disconnect(self, actor: Actor, channel: Channel) -> Callable[[], None] | None:
         """Forgets the consent at once. What is left to do, slow: taking it back at the platform; None when there was none."""

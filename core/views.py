@@ -100,6 +100,7 @@ class Arrival:
     back: Mapping[str, str]
     person_name: str = ""
     problem: str | None = None
+    letter: str = ""  # what the direct message about it is filed under
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,8 @@ class Connecting:
                 client, screens.connections_modal(self._connections.mine(actor), self._connections.offered()), view_id=view_id
             )
         draft = back.get("draft")
-        if draft and not self._creating.connected(client, actor, back.get("view_id", ""), draft):
-            client.chat_postMessage(channel=actor.user_id, **screens.connected_message(arrival.channel, draft))
+        if draft and self._creating.connected(client, actor, back.get("view_id", ""), draft):
+            self._connections.went_on(arrival)
 
 
 def _channel(words: str) -> Channel | None:

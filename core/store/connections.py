@@ -12,7 +12,7 @@ from core.store.alarms import end_of_connection_trouble
 from core.store.database import Database
 from core.store.refreshes import open_run
 from core.store.rows import note, tell
-from core.tables import ConnectionRow, ConsentRow, SyncRow
+from core.tables import ConnectionRow, ConsentRow, OutboxRow, SyncRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,21 @@ class ConnectionStore:
             return _consent(row)
 
     def save(
-        self, actor: Actor, connection_id: str, channel: Channel, grant: Grant, sealed_grant: bytes, at: datetime
+        self,
+        actor: Actor,
+        connection_id: str,
+        channel: Channel,
+        grant: Grant,
+        sealed_grant: bytes,
+        at: datetime,
+        *,
+        letter: str,
+        draft: str = "",
     ) -> Connection:
-        """A consent succeeded: stores the grant, ends the connection's alerts, and wakes what stood still because of it."""
+        """A consent succeeded: stores the grant, ends the connection's alerts, and wakes what stood still because of it.
+
+        The person is told by direct message, filed under `letter`; `draft`: the form that it brings back.
+        """
         with self._database.write() as session:
             row = session.get(ConnectionRow, connection_id)
             if row is None:
@@ -112,8 +124,21 @@ class ConnectionStore:
                 after={"person": "connected", "scopes": list(grant.scopes)},
             )
             self._wake(session, row, at)
-            tell(session, org_id=actor.org_id, topic="connected", subject_id=channel.value, target=f"dm:{actor.user_id}", at=at)
+            target, payload = f"dm:{actor.user_id}", {"draft": draft} if draft else {}
+            tell(session, org_id=actor.org_id, topic="connected", subject_id=letter, target=target, at=at, payload=payload)
             return rows.connection(row)
+
+    def went_on(self, letter: str, at: datetime) -> None:
+        """The message filed under `letter` need not bring a form back: not written yet it is written so, else edited."""
+        with self._database.write() as session:
+            where = (OutboxRow.topic == "connected", OutboxRow.subject_id == letter)
+            row = session.scalars(select(OutboxRow).where(*where).with_for_update()).first()
+            if row is None or "draft" not in row.payload:
+                return
+            if row.state == "queued":
+                row.payload = {k: v for k, v in row.payload.items() if k != "draft"}
+            else:
+                tell(session, org_id=row.org_id, topic=row.topic, subject_id=letter, target=row.target, at=at)
 
     def renewed(self, connection_id: str, grant: Grant, sealed_grant: bytes) -> None:
         """The platform gave a fresh token."""

@@ -49,6 +49,7 @@ class FakeChannel:
     )
     running: list[Campaign] = field(default_factory=list)
     trouble: ChannelError | None = None
+    revoked: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -68,7 +69,9 @@ class FakeChannel:
     def renew(self, grant: Grant) -> Grant:
         return grant
 
-    def revoke(self, grant: Grant) -> None: ...
+    def revoke(self, grant: Grant) -> None:
+        self._answer()
+        self.revoked.append(grant.person_id)
 
     def check(self, grant: Grant) -> Grant:
         return grant

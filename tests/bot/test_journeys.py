@@ -3,6 +3,7 @@
 from core.errors import Unavailable
 from core.models import Campaign
 from tests.bot.conftest import Office, connect, link, make_sync
+from tests.journeys.desk import eventually, words
 
 
 def test_the_overview_says_how_things_stand(office: Office) -> None:
@@ -48,6 +49,9 @@ def test_a_form_that_is_open_goes_on_by_itself_after_the_consent(office: Office)
     values = mia.choose("Ad account", "Acme EU")
     assert mia.submit(values) == {}
     mia.sees(r"Syncing.*Webinar guests → Meta · Acme EU \(`S-1`\)")
+    told = [words(m) for m in mia.dm() if "Meta is connected" in words(m)]
+    assert len(told) == 1
+    assert "Go on creating" not in told[0]
 
 
 def test_a_form_that_was_closed_is_brought_back_from_the_direct_message(office: Office) -> None:
@@ -62,6 +66,28 @@ def test_a_form_that_was_closed_is_brought_back_from_the_direct_message(office: 
     mia.sees("Go on creating")
     mia.press("Go on creating")
     assert "Webinar guests" in mia.sees_in_view("Ad account")
+    assert sum("Meta is connected" in words(m) for m in mia.dm()) == 1
+
+
+def test_a_second_consent_is_told_in_a_message_of_its_own(office: Office) -> None:
+    mia = office.desk("Mia")
+    connect(office, mia)
+    connect(office, mia)
+    eventually(lambda: sum("Meta is connected" in words(m) for m in mia.dm()) == 2, "two messages")
+
+
+def test_a_disconnect_forgets_at_once_even_while_the_platform_hangs(office: Office) -> None:
+    mia = office.desk("Mia")
+    connect(office, mia)
+    office.channel.gate.clear()
+    mia.type("/segsync disconnect meta")
+    mia.sees_in_view("Disconnect your Meta")
+    assert mia.submit() == {}
+    mia.sees("Meta is disconnected")
+    mia.type("/segsync disconnect meta")
+    mia.sees("You have not connected Meta")
+    office.channel.gate.set()
+    eventually(lambda: office.channel.revoked, "the consent taken back")
 
 
 def test_a_link_works_once(office: Office) -> None:
