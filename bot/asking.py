@@ -1,15 +1,17 @@
 """Questions to platforms on executors of their own, one a platform: a platform that hangs makes nothing else wait."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from bot.errors import answer_of
-from core.errors import SegsyncError, Unavailable
+from core.errors import SegsyncError, SourceUnavailable, Unavailable
 from core.models import Channel
 
 PATIENCE_S = 10.0
+LAID_S = 0.4  # until a view that came with an acknowledgement is surely on screen
 T = TypeVar("T")
 
 
@@ -18,17 +20,40 @@ class Asking:
 
     def __init__(self, *, threads: int = 8, patience_s: float = PATIENCE_S) -> None:
         self._pools = {c: ThreadPoolExecutor(threads, thread_name_prefix=f"ask-{c.value}") for c in Channel}
+        self._sources = ThreadPoolExecutor(threads, thread_name_prefix="count")
         self._patience_s = patience_s
 
-    def ask(self, channel: Channel, work: Callable[[], T], show: Callable[[T | SegsyncError], None]) -> None:
-        """Calls `show` exactly once: with the answer, with what went wrong, or after ten seconds with that."""
-        first = threading.Lock()
+    def ask(
+        self, channel: Channel, work: Callable[[], T], show: Callable[[T | SegsyncError], None], *, after_s: float = 0
+    ) -> None:
+        """Calls `show` exactly once: with the answer, with what went wrong, or after ten seconds with that.
+
+        `after_s`: not before that long. A view that the acknowledgement itself lays is not there at once: an answer that is
+        quicker would be overwritten by it.
+        """
+        late = Unavailable(f"{channel.label} has not answered within {round(self._patience_s)} seconds.")
+        self._ask(self._pools[channel], work, show, late, after_s=after_s)
+
+    def count(self, work: Callable[[], T], show: Callable[[T | SegsyncError], None]) -> None:
+        """The same for what reads a source."""
+        late = SourceUnavailable(f"Counting takes longer than {round(self._patience_s)} seconds; the sync works all the same.")
+        self._ask(self._sources, work, show, late)
+
+    def _ask(
+        self,
+        pool: ThreadPoolExecutor,
+        work: Callable[[], T],
+        show: Callable[[T | SegsyncError], None],
+        late: SegsyncError,
+        *,
+        after_s: float = 0,
+    ) -> None:
+        first, begun = threading.Lock(), time.monotonic()
 
         def once(answer: T | SegsyncError) -> None:
             if first.acquire(blocking=False):
                 answer_of(lambda: show(answer))
 
-        late = Unavailable(f"{channel.label} has not answered within {round(self._patience_s)} seconds.")
         timer = threading.Timer(self._patience_s, once, [late])
         timer.daemon = True
         timer.start()
@@ -36,9 +61,10 @@ class Asking:
         def run() -> None:
             answer = answer_of(work)
             timer.cancel()
+            time.sleep(max(0.0, begun + after_s - time.monotonic()))
             once(answer)
 
-        self._pools[channel].submit(run)
+        pool.submit(run)
 
     def begin(self, channel: Channel, work: Callable[[], T]) -> "Future[T | SegsyncError]":
         """The same as a future, for whoever can wait a moment."""
@@ -46,5 +72,5 @@ class Asking:
 
     def stop(self) -> None:
         """No more questions."""
-        for pool in self._pools.values():
+        for pool in (*self._pools.values(), self._sources):
             pool.shutdown(wait=False, cancel_futures=True)

@@ -195,7 +195,13 @@ class Product:
         return app
 
     def _register(self) -> Starlette:
-        creating = Creating(syncs=self.syncs, segments=self.segments, connections=self.connections, asking=self.asking)
+        creating = Creating(
+            syncs=self.syncs,
+            segments=self.segments,
+            connections=self.connections,
+            asking=self.asking,
+            profiles=self.profiles,
+        )
         browsing = Browsing(syncs=self.syncs, connections=self.connections)
         switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
         connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)

@@ -33,10 +33,18 @@ def parse(text: str, tz: str) -> Cadence:
 
 
 def describe(cadence: Cadence) -> str:
-    """As people say it."""
+    """As people say it; a cron rule as the sentence that it means."""
     place = cadence.tz.rpartition("/")[2].replace("_", " ")
-    words = _WORDS.get(cadence.rule, f"by the cron rule {cadence.rule}")
+    words = _WORDS.get(cadence.rule) or _explained(cadence.rule)
     return words if cadence.rule in ("hourly", "6h") else f"{words} ({place})"
+
+
+def _explained(rule: str) -> str:
+    try:
+        said = CronSim(rule, datetime.now(UTC)).explain()
+    except CronSimError:  # kept by an older version that took more
+        return f"by the cron rule {rule}"
+    return said[:1].lower() + said[1:]
 
 
 def next_due(cadence: Cadence, after: datetime, *, sync_id: str) -> datetime:

@@ -130,6 +130,17 @@ class Syncs:
         used, limit = self._store.syncs.usage(actor.org_id)
         return Usage(used, limit, tuple(self._store.syncs.stalest(actor.org_id)))
 
+    def last_taken(self, actor: Actor) -> tuple[str, str] | None:
+        """Who took the last place of the sync limit, and by which sync (its short id)."""
+        require(actor, Action.SEE)
+        found = self._store.measures.last_taken(actor.org_id)
+        return found[:2] if found else None
+
+    def match_rate(self, actor: Actor, channel: Channel, account_id: str) -> float | None:
+        """The usual match rate of an ad account, 0..1; None while nobody knows."""
+        require(actor, Action.SEE)
+        return self._store.measures.match_rate(actor.org_id, channel, account_id)
+
     def overview(self, actor: Actor) -> Overview:
         """How things stand."""
         require(actor, Action.SEE)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bot.blocks import ids, kit
-from bot.blocks.words import bar, connection_status, number, person, route, value, when
+from bot.blocks.words import bar, connection_status, number, person, reason, route, value, when
 from core.models import AdAccount, Channel, Connection, ConnectionStatus, Segment, SegmentKind, Sync
-from core.views import Usage
+from core.views import Preview, Usage
 
 CADENCES = (
     ("Every day, about 06:00", "daily"),
@@ -18,6 +18,7 @@ CADENCES = (
     ("By a cron expression…", "cron"),
 )
 SEGMENT_BLOCK, CHANNEL_BLOCK, CADENCE_BLOCK, CRON_BLOCK = "segment", "channel", "cadence", "cron"
+_NEAR = 0.8  # of the sync limit: from here on a warning
 FIRST_BLOCK, LAST_BLOCK = "first_day", "last_day"
 
 
@@ -86,7 +87,11 @@ def _chosen(values: Mapping[str, Any], *blocks: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What the form shows beside the draft. `asking`: the channel has not answered yet; `problem`: what it said instead."""
+    """What the form shows beside the draft. `asking`: the channel has not answered yet; `problem`: what it said instead.
+
+    `preview`: what counting the segment for this channel gave; `uncounted`: why it could not be counted. `match_rate`: the
+    account's usual one. `cron_means`: what the cron expression says in words; `cron_wrong`: that it is none.
+    """
 
     draft: Draft
     usage: Usage
@@ -97,6 +102,12 @@ class Form:
     asking: bool = False
     problem: str = ""
     error: str = ""
+    preview: Preview | None = None
+    counting: bool = False
+    uncounted: str = ""
+    match_rate: float | None = None
+    cron_means: str = ""
+    cron_wrong: str = ""
 
 
 def create_modal(form: Form) -> kit.View:
@@ -131,10 +142,10 @@ def create_modal(form: Form) -> kit.View:
             hint=f"Times are in your time zone, {form.tz}.",
             heard=True,
         ),
-        *_cron(draft),
+        *_cron(form),
         *_days(draft),
         kit.divider(),
-        kit.context(*_preview(form), block_id="preview"),
+        *_preview(form),
     ]
     return kit.modal(
         "Create a segment sync", blocks, callback_id=ids.CREATE, submit="Create", close="Cancel", metadata=draft.pack()
@@ -180,12 +191,19 @@ def _account(form: Form) -> list[kit.Block]:
     return [kit.field("Ad account", element, block_id=draft.account_block, heard=True)]
 
 
-def _cron(draft: Draft) -> list[kit.Block]:
+def _cron(form: Form) -> list[kit.Block]:
+    draft = form.draft
     if draft.cadence != "cron":
         return []
     element = kit.text_input(ids.CREATE_CRON, "30 7 * * 1-5", initial=draft.cron)
+    element["dispatch_action_config"] = {"trigger_actions_on": ["on_enter_pressed", "on_character_entered"]}
     hint = "Minute, hour, day of the month, month, day of the week. 30 7 * * 1-5 means weekdays at 07:30."
-    return [kit.field("Cron expression", element, block_id=CRON_BLOCK, hint=hint)]
+    blocks = [kit.field("Cron expression", element, block_id=CRON_BLOCK, hint=hint, heard=True)]
+    if form.cron_means:
+        blocks.append(kit.context(f"🕖 {form.cron_means}", block_id="cron_means"))
+    elif form.cron_wrong:
+        blocks.append(kit.context(f"🔴 {form.cron_wrong}", block_id="cron_wrong"))
+    return blocks
 
 
 def _days(draft: Draft) -> list[kit.Block]:
@@ -199,18 +217,55 @@ def _days(draft: Draft) -> list[kit.Block]:
     ]
 
 
-def _preview(form: Form) -> list[str]:
+def _preview(form: Form) -> list[kit.Block]:
+    """What would come of it; fills in by itself as choices are made."""
     said = []
     if form.segment:
-        what = "companies" if form.segment.kind is SegmentKind.COMPANIES else "contacts"
-        said.append(
-            f"*{kit.esc(form.segment.name)}*: {number(form.segment.size)} {what}, changed {when(form.segment.changed_at)}"
-        )
+        size = f"{number(form.segment.size)} {form.segment.kind.value}"
+        said.append(f"*{kit.esc(form.segment.name)}*: {size}, changed {when(form.segment.changed_at, 'nobody knows when')}")
+        said += _matchable(form)
     used, limit = form.usage.used, form.usage.limit
-    said.append(f"Sync limit: *{used} of {limit}* in use; with this one {used + 1} of {limit}.")
-    if limit and (used + 1) / limit >= 0.8:
-        said.append(f"🟠 After this one {number(max(limit - used - 1, 0))} are left.")
+    said.append(f"Sync limit: *{used} of {limit}* in use now, *{used + 1} of {limit}* with this one.")
+    if limit and (used + 1) / limit >= _NEAR:
+        left = max(limit - used - 1, 0)
+        said.append("🟠 This is the last place of the sync limit." if not left else f"🟠 After this one {number(left)} are left.")
+    blocks = [kit.context("\n".join(said), block_id="preview")]
+    if form.uncounted:
+        again = kit.button("Count again", ids.CREATE_COUNT, form.draft.channel)
+        blocks.append(kit.section(f"🟠 {form.uncounted}", accessory=again, block_id="uncounted"))
+    return blocks
+
+
+def _matchable(form: Form) -> list[str]:
+    """How many members this channel can match, and whether that is enough for it to serve."""
+    if not form.draft.channel or not form.segment:
+        return []
+    label, preview = Channel(form.draft.channel).label, form.preview
+    if preview is None:
+        return [f"⏳ Counting whom {label} can match…"] if form.counting else []
+    kind = form.segment.kind.value
+    said = [f"*{number(preview.matchable)}* of {number(preview.members)} {kind} carry an identifier that {label} can match."]
+    if preview.left_out:
+        most = sorted(preview.left_out.items(), key=lambda r: -r[1])[:4]
+        said.append("Left out: " + ", ".join(f"{number(n)} {reason(why)}" for why, n in most) + ".")
+    if preview.minimum:
+        said.append(_minimum(form, preview, label))
+    if preview.lacks_consent:
+        said.append(
+            f"🟠 {label} asks for consent, and this segment has no column that says who gave it: its refreshes will wait."
+        )
     return said
+
+
+def _minimum(form: Form, preview: Preview, label: str) -> str:
+    needs = f"{label} serves an audience from {number(preview.minimum)} matched on."
+    if preview.matchable < preview.minimum:
+        return f"🟠 {needs} This one is too small to be served."
+    if form.match_rate is None:
+        return f"{needs} How many of these it matches is unknown until a first refresh in this ad account."
+    likely = round(preview.matchable * form.match_rate)
+    said = f"{needs} At this ad account's usual match rate of {form.match_rate:.0%} that makes about {number(likely)}."
+    return f"🟠 {said} That is too few." if likely < preview.minimum else said
 
 
 def segment_option(segment: Segment) -> dict[str, Any]:
@@ -234,7 +289,7 @@ def limit_modal(usage: Usage, mine: str, *, administrator: bool) -> kit.View:
     ]
     for sync in usage.stale:
         may = administrator or sync.owner_id == mine
-        button = kit.button("Pause", ids.PAUSE, value(sync)) if may else kit.button("Details", ids.DETAILS, value(sync))
+        button = kit.button("Pause" if may else "Ask an administrator", ids.PAUSE, value(sync))
         said = f"*{route(sync)}*\n{person(sync.owner_id)} · last refreshed {when(sync.refreshed_at)}"
         blocks.append(kit.section(said, accessory=button))
     return kit.modal("Sync limit reached", blocks, callback_id=ids.CREATE)

@@ -17,6 +17,7 @@ CREATE_LAST: Final = "create.last_day"
 CREATE_MORE: Final = "create.more"
 CREATE_CONNECT: Final = "create.connect"
 CREATE_AGAIN: Final = "create.again"
+CREATE_COUNT: Final = "create.count"
 CREATE_RESUME_DRAFT: Final = "create.go_on"
 
 CONNECT: Final = "connect.channels"

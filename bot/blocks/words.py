@@ -84,3 +84,16 @@ def channel(text: str) -> Channel | None:
 def value(sync: Sync) -> str:
     """What a button about a sync carries: its id and the version that the reader saw."""
     return f"{sync.id}:{sync.version}"
+
+
+_REASONS = {
+    "no_consent": "without consent",
+    "no_identifier": "without an identifier",
+    "too_many_identifiers": "identifiers beyond what one member may have",
+    "kind_left_out": "identifiers of a kind that cannot share this audience",
+}
+
+
+def reason(why: str) -> str:
+    """Why members or identifiers are left out: our own reasons in words, a platform's as it says it."""
+    return _REASONS.get(why) or esc(why.replace("_", " "))

@@ -1,19 +1,23 @@
 """Creating a sync: the form, its choices, the platform's answers, the submission."""
 
+import threading
+from collections import OrderedDict
 from concurrent.futures import TimeoutError as StillWaiting
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from slack_bolt import Ack, App, BoltContext
 from slack_sdk import WebClient
 
+from bot.actor import Profiles
 from bot.asking import Asking
 from bot.blocks import create as blocks
 from bot.blocks import ids, kit, screens
 from bot.blocks.create import Draft, Form
 from bot.blocks.words import channel as channel_of
 from bot.handlers.ask import Ask, chosen, open_or_push, show
+from core import schedule
 from core.access import require
 from core.connections import Connections
 from core.errors import Conflict, InvalidInput, LimitReached, NotFound, SegsyncError, SourceError
@@ -22,13 +26,37 @@ from core.segments import Segments
 from core.syncs import NewSync, Syncs
 
 WAIT_S = 2.0  # of Slack's three: a platform that answers by then can still be answered inline
+_REMEMBERED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What has been heard so far of what a form asks. `asking`, `counting`: an answer is still to come."""
+
+    asking: bool = False
+    problem: str = ""
+    counting: bool = False
+    uncounted: str = ""
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Opened:
+    """A form on somebody's screen. Answers come in any order; each is drawn over the newest draft, one at a time."""
+
+    draft: Draft
+    known: Known
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 class Creating:
     """The journey from `/segsync create` to a sync."""
 
-    def __init__(self, *, syncs: Syncs, segments: Segments, connections: Connections, asking: Asking) -> None:
+    def __init__(self, *, syncs: Syncs, segments: Segments, connections: Connections, asking: Asking, profiles: Profiles) -> None:
         self._syncs, self._segments, self._connections, self._asking = syncs, segments, connections, asking
+        self._profiles = profiles
+        self._opened: OrderedDict[str, Opened] = OrderedDict()
+        self._lock = threading.Lock()
 
     def register(self, app: App) -> None:
         """The form's actions, options and submission."""
@@ -39,8 +67,10 @@ class Creating:
             ids.CREATE_CHANNEL,
             ids.CREATE_ACCOUNT,
             ids.CREATE_CADENCE,
+            ids.CREATE_CRON,
             ids.CREATE_MORE,
             ids.CREATE_AGAIN,
+            ids.CREATE_COUNT,
         ):
             app.action(choice)(self.choose)
         app.action(ids.CREATE_CONNECT)(self.connect)
@@ -56,15 +86,15 @@ class Creating:
         rest = " ".join(w for w in words if channel_of(w) is None and w.lower() not in ("for", "on", "to", "from"))
         segments = self._segments.search(ask.actor, rest, 2) if rest else []
         draft = Draft(channel=found.value if found else "", segment=segments[0].key if len(segments) == 1 else "")
-        view_id = ask.open(self.view(ask.actor, draft))
-        self._ask_accounts(ask.client, ask.actor, draft, view_id)
+        known = self._begin(ask.actor, draft)
+        self._opens(ask.client, ask.actor, ask.open(self.view(ask.actor, draft, known)), draft, known)
 
     def shortcut(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """The global shortcut."""
         ack()
         actor: Actor = context["actor"]
         require(actor, Action.CREATE)
-        client.views_open(trigger_id=body["trigger_id"], view=self.view(actor, Draft()))
+        client.views_open(trigger_id=body["trigger_id"], view=self.view(actor, Draft(), Known()))
 
     def go_on(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """The form again, as it was when it was closed."""
@@ -72,24 +102,33 @@ class Creating:
         actor: Actor = context["actor"]
         require(actor, Action.CREATE)
         draft = Draft.unpack(chosen(body))
-        view_id = open_or_push(client, body, self.view(actor, draft))
-        self._ask_accounts(client, actor, draft, view_id)
+        known = self._begin(actor, draft)
+        self._opens(client, actor, open_or_push(client, body, self.view(actor, draft, known)), draft, known)
 
-    def view(self, actor: Actor, draft: Draft, *, asking: bool | None = None, problem: str = "", error: str = "") -> kit.View:
-        """The form for this draft, or the limit's view. `asking` None: asks, if there is a connection to ask with."""
+    def view(self, actor: Actor, draft: Draft, known: Known) -> kit.View:
+        """The form for this draft, or the limit's view."""
         usage = self._syncs.usage(actor)
-        if usage.left == 0 and not error:
+        if usage.left == 0 and not known.error:
             return blocks.limit_modal(usage, actor.user_id, administrator=actor.role.is_administrator)
+        segment = self._segment(draft.segment)
+        channel = Channel(draft.channel) if draft.channel else None
+        means, wrong = _cron_words(draft, actor.tz)
         form = Form(
             draft=draft,
             usage=usage,
             connections=self._connections.mine(actor),
             offered=tuple(self._connections.offered()),
             tz=actor.tz,
-            segment=self._segment(draft.segment),
-            asking=bool(draft.channel) if asking is None else asking,
-            problem=problem,
-            error=error,
+            segment=segment,
+            asking=known.asking,
+            problem=known.problem,
+            error=known.error,
+            preview=self._segments.counted(segment, channel) if segment and channel else None,
+            counting=known.counting,
+            uncounted=known.uncounted,
+            match_rate=self._syncs.match_rate(actor, channel, draft.account) if channel and draft.account else None,
+            cron_means=means,
+            cron_wrong=wrong,
         )
         return blocks.create_modal(form)
 
@@ -124,10 +163,19 @@ class Creating:
         option = action.get("selected_option") or {}
         if action["action_id"] == ids.CREATE_ACCOUNT and option:
             draft = replace(draft, account_name=option["text"]["text"])
-        asks = draft.channel != before.channel or action["action_id"] == ids.CREATE_AGAIN
-        show(client, view["id"], self.view(actor, draft, asking=asks))
-        if asks:
-            self._ask_accounts(client, actor, draft, view["id"])
+        did = action["action_id"]
+        asks = draft.channel != before.channel or did == ids.CREATE_AGAIN
+        counts = (draft.segment, draft.channel) != (before.segment, before.channel) or did == ids.CREATE_COUNT
+        opened = self._remember(view["id"], draft)
+        with opened.lock:
+            fresh = self._begin(actor, draft)
+            opened.draft = draft
+            if asks:
+                opened.known = replace(opened.known, asking=fresh.asking, problem="")
+            if counts:
+                opened.known = replace(opened.known, counting=fresh.counting, uncounted="")
+            show(client, view["id"], self.view(actor, draft, opened.known))
+        self._ask(client, actor, draft, view["id"], accounts=asks, count=counts)
 
     def connect(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """*Connect* in the form: the link in a modal above it; the draft waits in both places."""
@@ -142,9 +190,10 @@ class Creating:
     def connected(self, client: WebClient, actor: Actor, view_id: str, draft_text: str) -> bool:
         """The connection that a form waited for is there; False when the form was closed."""
         draft = Draft.unpack(draft_text)
-        if not show(client, view_id, self.view(actor, draft)):
+        known = self._begin(actor, draft)
+        if not show(client, view_id, self.view(actor, draft, known)):
             return False
-        self._ask_accounts(client, actor, draft, view_id)
+        self._opens(client, actor, view_id, draft, known)
         return True
 
     def submit(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
@@ -165,6 +214,8 @@ class Creating:
             return
         if isinstance(answer, SegsyncError):
             block, text = _place(answer, draft, view)
+            if isinstance(answer, LimitReached):
+                text = self._who_took_it(client, actor, text)
             ack(response_action="errors", errors={block: text})
             return
         ack(response_action="clear")
@@ -174,25 +225,77 @@ class Creating:
             show(client, view_id, blocks.created(answer))
             return
         again = replace(draft, turn=draft.turn + 1)
-        said = kit.esc(str(answer))
-        if not show(client, view_id, self.view(actor, again, asking=False, error=said)):
-            client.chat_postMessage(channel=actor.user_id, **kit.message(f"🔴 The sync was not created. {said}"))
-
-    def _ask_accounts(self, client: WebClient, actor: Actor, draft: Draft, view_id: str) -> None:
-        if not draft.channel or not view_id:
+        said = self._who_took_it(client, actor, str(answer)) if isinstance(answer, LimitReached) else str(answer)
+        known = Known(error=kit.esc(said))
+        if not show(client, view_id, self.view(actor, again, known)):
+            client.chat_postMessage(channel=actor.user_id, **kit.message(f"🔴 The sync was not created. {kit.esc(said)}"))
             return
+        self._remember(view_id, again).known = known
+
+    def _who_took_it(self, client: WebClient, actor: Actor, text: str) -> str:
+        """At the limit: who got the last place while this form was open."""
+        found = self._syncs.last_taken(actor)
+        name = self._profiles.of(client, actor.org_id, found[0]).name if found else ""
+        if found is None or not name:
+            return f"{text} Somebody took the last place while this form was open; what you chose is kept."
+        who = "You" if found[0] == actor.user_id else name
+        return f"{text} {who} took the last place with {found[1]} while this form was open; what you chose is kept."
+
+    def _begin(self, actor: Actor, draft: Draft) -> Known:
+        """What is to be asked for this draft."""
+        if not draft.channel:
+            return Known()
         channel = Channel(draft.channel)
         connection = self._connections.mine(actor).get(channel)
-        if connection is None or connection.status not in (ConnectionStatus.CONNECTED, ConnectionStatus.EXPIRING):
-            return
+        is_connected = connection is not None and connection.status in (ConnectionStatus.CONNECTED, ConnectionStatus.EXPIRING)
+        segment = self._segment(draft.segment)
+        counts = segment is not None and channel in self._connections.offered() and not self._segments.counted(segment, channel)
+        return Known(asking=is_connected, counting=counts)
 
-        def answered(answer: Any) -> None:
-            problem = kit.esc(str(answer)) if isinstance(answer, SegsyncError) else ""
-            if not problem and not any(a.may_manage for a in answer):
-                problem = f"Your {channel.label} connection reaches no ad account in which you may manage audiences."
-            show(client, view_id, self.view(actor, draft, asking=False, problem=problem))
+    def _opens(self, client: WebClient, actor: Actor, view_id: str, draft: Draft, known: Known) -> None:
+        """A form is on the screen: what it asks is asked."""
+        if view_id:
+            self._remember(view_id, draft).known = known
+            self._ask(client, actor, draft, view_id, accounts=known.asking, count=known.counting)
 
-        self._asking.ask(channel, lambda: self._connections.accounts(actor, channel), answered)
+    def _remember(self, view_id: str, draft: Draft) -> Opened:
+        with self._lock:
+            opened = self._opened.setdefault(view_id, Opened(draft, Known()))
+            opened.draft = draft
+            while len(self._opened) > _REMEMBERED:
+                self._opened.popitem(last=False)
+            return opened
+
+    def _ask(self, client: WebClient, actor: Actor, draft: Draft, view_id: str, *, accounts: bool, count: bool) -> None:
+        """Asks the channel for ad accounts, and counts the segment; each answer is drawn when it comes."""
+        begun = self._begin(actor, draft)
+        channel = Channel(draft.channel) if draft.channel else None
+        if channel and accounts and begun.asking:
+
+            def answered(answer: Any) -> None:
+                problem = kit.esc(str(answer)) if isinstance(answer, SegsyncError) else ""
+                if not problem and not any(a.may_manage for a in answer):
+                    problem = f"Your {channel.label} connection reaches no ad account in which you may manage audiences."
+                self._learn(client, actor, view_id, draft, asking=False, problem=problem)
+
+            self._asking.ask(channel, lambda: self._connections.accounts(actor, channel), answered)
+        if channel and count and begun.counting:
+
+            def counted(answer: Any) -> None:
+                why = kit.esc(str(answer)) if isinstance(answer, SegsyncError) else ""
+                self._learn(client, actor, view_id, draft, counting=False, uncounted=why)
+
+            self._asking.count(lambda: self._segments.preview(actor, draft.segment, channel), counted)
+
+    def _learn(self, client: WebClient, actor: Actor, view_id: str, asked: Draft, **heard: Any) -> None:
+        """An answer has come: drawn over what the form holds by now, unless it is about something else by now."""
+        opened = self._remember(view_id, asked) if view_id not in self._opened else self._opened[view_id]
+        with opened.lock:
+            about = ("segment", "channel") if "counting" in heard else ("channel",)
+            if any(getattr(opened.draft, a) != getattr(asked, a) for a in about):
+                return
+            opened.known = replace(opened.known, **heard)
+            show(client, view_id, self.view(actor, opened.draft, opened.known))
 
     def _segment(self, key: str) -> Segment | None:
         if not key:
@@ -201,6 +304,16 @@ class Creating:
             return self._segments.get(key)
         except (NotFound, SourceError):
             return None
+
+
+def _cron_words(draft: Draft, tz: str) -> tuple[str, str]:
+    """What a cron expression means, or that it is none."""
+    if draft.cadence != "cron" or not draft.cron:
+        return "", ""
+    try:
+        return f"That is {schedule.describe(schedule.parse(draft.cron, tz))}.", ""
+    except InvalidInput as wrong:
+        return "", str(wrong)
 
 
 def _new(draft: Draft) -> NewSync:
@@ -234,7 +347,7 @@ def _place(error: SegsyncError, draft: Draft, view: dict[str, Any]) -> tuple[str
         places = {"segment": segment, "account": account, "cadence": cadence}
         return places.get(error.field, _inputs(view, error.field) or segment), text
     if isinstance(error, LimitReached):
-        return segment, f"{text} Somebody took the last place while this form was open; what you chose is kept."
+        return segment, text
     if isinstance(error, Conflict) and isinstance(error.current, Sync):
         other = error.current
         return segment, f"{other.short} keeps this segment up on this ad account already: /segsync show {other.short}"

@@ -3,13 +3,14 @@
 import base64
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
@@ -29,7 +30,7 @@ from core.models import (
     Segment,
     SegmentKind,
 )
-from core.ports import ChannelTraits, Delivery, Reading, Receipt, Settlement, Target
+from core.ports import ChannelTraits, ColumnMap, Delivery, Reading, Receipt, Settlement, Target
 from sandbox.app import create, listen, server
 from sandbox.world import World
 from tests.journeys.desk import Desk, Sandbox, eventually
@@ -126,8 +127,11 @@ class FakeSource:
             raise SegmentGone
         return found
 
-    def read(self, segment_id: str) -> AbstractContextManager[Reading]:
-        raise NotImplementedError
+    @contextmanager
+    def read(self, segment_id: str) -> Iterator[Reading]:
+        """Two members, one of whom carries something that nobody can match."""
+        rows = pa.RecordBatch.from_pydict({"email": ["a@example.com", "not an address"]})
+        yield Reading(self.segment(segment_id), ColumnMap(email=("email",)), "v1", lambda names: iter([rows]), lambda: True)
 
 
 class Office:
