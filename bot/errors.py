@@ -10,7 +10,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.blocks import kit, screens
-from core.errors import SegsyncError
+from core.errors import NotAllowed, SegsyncError
+from core.models import RequestKind
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -48,12 +49,13 @@ def register(app: App) -> None:
         if kind == "view_submission":
             return BoltResponse(status=200, body={"response_action": "update", "view": screens.problem(text)})
         try:
+            said = screens.refusal(text, asks_role=isinstance(error, NotAllowed) and error.may_ask == RequestKind.ROLE)
             if respond := (context.get("respond") if body.get("response_url") else None):
-                respond(**kit.message(f"🔴 {text}"), response_type="ephemeral", replace_original=False)
+                respond(**said, response_type="ephemeral", replace_original=False)
             elif body.get("trigger_id"):
-                client.views_push(trigger_id=body["trigger_id"], view=screens.problem(text))
+                client.views_push(trigger_id=body["trigger_id"], view=screens.problem(text, more=said["blocks"][1:]))
             elif user_id := context.get("user_id"):
-                client.chat_postMessage(channel=user_id, **kit.message(f"🔴 {text}"))
+                client.chat_postMessage(channel=user_id, **said)
         except SlackApiError as refused:
             logger.warning("An error could not be shown: %s", refused.response["error"])
         return BoltResponse(status=200, body="")

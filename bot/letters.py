@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from bot.blocks import alerts, kit, screens
+from bot.blocks import alerts, kit, requests, screens
 from bot.blocks import syncs as blocks
 from core.errors import NotFound
 from core.models import Alert, Channel, Refresh, Sync
 from core.store import Store
 from core.store.outbox import Letter
-from core.views import AlertView
+from core.views import AlertView, RequestView
 
 Draw = Callable[[Letter], kit.Message | None]
 
@@ -42,6 +42,10 @@ class Letters:
                 return alerts.remark_message(self._alert(letter), str(letter.payload.get("what", ""))) if letter.thread else None
             case "misrouted":
                 return alerts.misrouted_message(letter.subject_id, str(letter.payload.get("why", "")))
+            case "request" | "decision":
+                request = self._store.requests.get(letter.org_id, letter.subject_id)
+                view = RequestView(request, self._sync(letter.org_id, request.sync_id) if request.sync_id else None)
+                return requests.request_message(view) if letter.topic == "request" else requests.decision_message(view)
             case topic:
                 return self.more[topic](letter) if topic in self.more else None
 

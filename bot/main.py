@@ -24,6 +24,7 @@ from bot.asking import Asking
 from bot.clock import SystemClock
 from bot.handlers.admin import Administering
 from bot.handlers.alerts import Alerting
+from bot.handlers.approvals import Approving
 from bot.handlers.browse import Browsing
 from bot.handlers.command import Commands, Journey
 from bot.handlers.connections import Connecting
@@ -35,6 +36,7 @@ from bot.notifier import Notifier
 from bot.settings import Settings
 from bot.web import Web
 from core.alerts import Alerts
+from core.approvals import Approvals
 from core.connections import Connections
 from core.ledger import Ledgers
 from core.models import Actor, RefreshKind, Role
@@ -83,6 +85,7 @@ class Product:
         shared = parts | {"channels": adapters.channels, "connections": self.connections, "wake": self.wake}
         self.syncs = Syncs(**shared, vault=self.vault, segments=self.segments)
         self.pausing = Pausing(**shared)
+        self.approvals = Approvals(**parts, pausing=self.pausing, wake=self.wake)
         self.alerts = Alerts(**shared, pausing=self.pausing)
         self.watch = Watch(**parts, channels=adapters.channels, wake=self.wake)
         self.letters = Letters(store=self.store, seen=self.alerts.seen)
@@ -180,7 +183,11 @@ class Product:
                 self.wake()
 
         every = timedelta(seconds=self.settings.tick_s)
-        ticks = [scheduler.Tick("enqueue_due", every, enqueue_due), scheduler.Tick("watch", every, self.watch.look)]
+        ticks = [
+            scheduler.Tick("enqueue_due", every, enqueue_due),
+            scheduler.Tick("watch", every, self.watch.look),
+            scheduler.Tick("lapse", every, self.approvals.lapse),
+        ]
         return [jobs, scheduler.Clockwork(ticks)]
 
     def _bolt(self) -> App:
@@ -205,6 +212,7 @@ class Product:
         browsing = Browsing(syncs=self.syncs, connections=self.connections)
         switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
         connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)
+        approving = Approving(approvals=self.approvals, syncs=self.syncs, asking=self.asking)
         audit = self.store.organizations.audit
         alerting = Alerting(alerts=self.alerts, connections=self.connections, asking=self.asking, clock=self.clock)
         administering = Administering(users=self.users, syncs=self.syncs, audit=lambda org_id, words: audit(org_id, words=words))
@@ -222,12 +230,13 @@ class Product:
             "connect": connecting.connect,
             "disconnect": connecting.disconnect,
             "alerts": alerting.alerts,
+            "approvals": approving.approvals,
             "people": administering.people,
             "roles": administering.roles,
             "audit": administering.audit,
         }
         home = Home(syncs=self.syncs, connections=self.connections, profiles=self.profiles)
-        for handler in (creating, browsing, switching, connecting, alerting, administering, home):
+        for handler in (creating, browsing, switching, connecting, alerting, approving, administering, home):
             handler.register(self.bolt)
         Commands(users=self.users, journeys=journeys).register(self.bolt)
 

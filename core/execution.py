@@ -223,12 +223,17 @@ class Execution:
             staying = present(book.table).select("member", "kind", "value").unique()
             current = staying.join(members.withdrawn.to_frame("member"), on="member", how="anti")
             shown, plan, full = plan, compare(current, book.table, settled=settled), False
-            if plan.is_empty or run.kind is RefreshKind.DRY:
+            if run.kind is RefreshKind.DRY:
+                self._held = False
+                self._count(shown)
+                self._tried(book, "segment_shrunk" if members.members else "segment_empty")
+                return
+            if plan.is_empty:
                 self._hold(shown, book, members)
                 return
         self._count(plan)
         if run.kind is RefreshKind.DRY:
-            self._finish(book)
+            self._tried(book, None)
             return
         header: dict[str, Any] = {
             "version": None if self._held else version,
@@ -346,7 +351,7 @@ class Execution:
             raise self._refusal
         self._beat(Phase.CONFIRMING, 0, 0, now=True)
         matched = None
-        if self._run.kind is not RefreshKind.DRY and self._target.audience_id:
+        if self._target.audience_id:
             try:
                 audience = self._work.channel.audience(self._target)
                 matched = audience.size_lower
@@ -359,6 +364,11 @@ class Execution:
         now = self._work.clock.now()
         due = next_due_of(self._sync, now)
         self._store.finish(self._run.id, self._run.fence, counts, matched=matched, next_due_at=due, now=now)
+
+    def _tried(self, book: Book, held: str | None) -> None:
+        """A dry run ends before anything is sent. `held`: the guard's code, if it would stop a refresh like this one."""
+        counts = replace(self._counts, delivered=book.delivered, rejected=self._rejected)
+        self._store.tried(self._run.id, self._run.fence, counts, failure=held, now=self._work.clock.now())
 
     def _may_wait(self) -> bool:
         """Lets the channel take in what was sent, for a while: the refresh is claimed again; False when it has waited enough."""

@@ -441,6 +441,7 @@ class Request:
     sync_id: str | None = None
     role: Role | None = None
     note: str | None = None
+    impact: tuple[Campaign, ...] | None = None  # None: the channel has not answered
     decided_by: str | None = None
     decided_at: datetime | None = None
     reason: str | None = None

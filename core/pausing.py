@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from uuid import uuid4
 
-from core.access import require
+from core.access import may, require
 from core.connections import Connections
-from core.errors import AudienceGone, ChannelError
-from core.models import Action, Actor, Channel, Grant, Sync
+from core.errors import AudienceGone, ChannelError, NotAllowed
+from core.models import Action, Actor, Channel, Grant, RequestKind, Sync
 from core.ports import AdChannel, Clock, Target
 from core.store import Store
 from core.views import Impact
@@ -43,10 +43,24 @@ class Pausing:
         return Impact(sync, tuple(campaigns))
 
     def pause(self, actor: Actor, sync_id: str, *, version: int | None = None) -> Sync:
-        """Inactive at once. Raises NotAllowed, Conflict on a stale version."""
+        """Inactive at once. Raises NotAllowed, Conflict on a stale version.
+
+        Where `needs_approval` holds, the channel is asked first: that is slow.
+        """
         sync = self._store.syncs.get(actor.org_id, sync_id)
         require(actor, Action.PAUSE, owner_id=sync.owner_id)
+        if self.needs_approval(actor) and touches(self.impact(actor, sync.id)):
+            raise NotAllowed(
+                "Here an administrator has to agree before a sync is paused that running campaigns use.",
+                action=Action.PAUSE,
+                may_ask=RequestKind.PAUSE.value,
+            )
         return self._store.syncs.pause(actor, sync.id, version=version, at=self._clock.now())
+
+    def needs_approval(self, actor: Actor) -> bool:
+        """Whether the organization wants an administrator to agree to pauses that touch running campaigns, also the actor's."""
+        set_so = bool(self._store.organizations.get(actor.org_id).get("approve_pauses"))
+        return set_so and not may(actor, Action.DECIDE_REQUEST)
 
     def resume(self, actor: Actor, sync_id: str) -> Sync:
         """Active again with the actor's own connection, if that may edit the audience now. Raises ChannelError, LimitReached."""
@@ -81,6 +95,11 @@ class Pausing:
         except AudienceGone:  # the refresh will create it anew; what counts is the ad account
             self._channels[sync.channel].require_access(Target(grant, sync.account_id, login_id, "", sync.segment_kind))
         return connection.id, login_id
+
+
+def touches(impact: Impact) -> bool:
+    """Whether a pause touches running campaigns; where the channel does not say, it may."""
+    return impact.campaigns is None or any(c.running for c in impact.campaigns)
 
 
 def _target(sync: Sync, grant: Grant) -> Target:

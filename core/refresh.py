@@ -10,7 +10,7 @@ from core.delivery import Stopped
 from core.errors import ChannelError, LeaseLost, NeedsReconnect, SegmentGone, SegsyncError, SourceError
 from core.execution import Execution, RefreshSettings, Work, is_passing, trouble_wait
 from core.ledger import Ledgers
-from core.models import Channel, Grant, Refresh
+from core.models import Channel, Grant, Refresh, RefreshKind
 from core.ports import AdChannel, Clock, SegmentSource, Target
 from core.schedule import next_due_of
 from core.store import Store
@@ -109,6 +109,9 @@ class Refreshing:
             sync = self._store.sync(run.id)
             if isinstance(error, NeedsReconnect):
                 self._broken(sync.run_as, error)
+            if run.kind is RefreshKind.DRY:
+                self._store.tried(run.id, run.fence, latest.counts, failure=code, now=now)
+                return
             due = next_due_of(sync, now)
             self._store.fail(run.id, run.fence, code, detail, next_due_at=due, now=now)
         except LeaseLost:

@@ -175,6 +175,7 @@ class Syncs:
             Action.TAKE_OVER,
             Action.DELETE,
             Action.ASK_PAUSE,
+            Action.ASK_HELP,
         )
         return Details(
             sync=sync,

@@ -296,6 +296,41 @@ class AlertRow(Base):
     history: Mapped[list[str]] = mapped_column(JSON, default=list)  # who did what: "when user deed", oldest first
 
 
+class RequestRow(Base):
+    """Something that somebody asks the administrators for; one waiting one a person, kind and subject."""
+
+    __tablename__ = "request"
+    __table_args__ = (
+        Index(
+            "uq_request_waiting",
+            "org_id",
+            "kind",
+            "asked_by",
+            "subject",
+            unique=True,
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index("ix_request_state", "org_id", "state"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    org_id: Mapped[str] = mapped_column(ForeignKey("organization.id"))
+    kind: Mapped[str]
+    subject: Mapped[str]  # a sync's id, or what else is asked for: never empty, so that the index holds
+    state: Mapped[str]
+    asked_by: Mapped[str]
+    created_at: Mapped[datetime]
+    lapses_at: Mapped[datetime]
+    sync_id: Mapped[str | None] = mapped_column(ForeignKey("sync.id"))
+    role: Mapped[str | None]
+    note: Mapped[str | None] = mapped_column(Text)
+    impact: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))  # campaigns, as the channel said when it was asked
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
 class AuditRow(Base):
     """Who did what, when, from where. Rows are only ever added."""
 

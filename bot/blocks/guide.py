@@ -31,6 +31,7 @@ COMMANDS = (
     Command("connect", "[channel]", "connect Google, LinkedIn or Meta with your own account", Action.CONNECT),
     Command("disconnect", "<channel>", "take a connection back", Action.CONNECT),
     Command("alerts", "[mine|all]", "what needs somebody, the most severe first"),
+    Command("approvals", "", "requests that wait for you, or that you made"),
     Command("usage", "", "the sync limit and what could be paused"),
     Command("people", "", "who has which role", Action.SEE_PEOPLE),
     Command("roles", "", "give and take roles", Action.GIVE_ROLE),

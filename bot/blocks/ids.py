@@ -55,6 +55,14 @@ ALERT_SNOOZE: Final = "alert.snooze"  # value: an alert, and how long
 ALERT_DETAILS: Final = "alert.details"
 ALERT_VIEW: Final = "alert.view"
 
+REQUEST_ASK: Final = "request.ask"  # value: `role`, `help:<sync>`, `account:<channel>`
+REQUEST_FORM: Final = "request.form"
+REQUEST_NOTE: Final = "request.note"
+REQUEST_APPROVE: Final = "request.approve"  # the value of each: a request
+REQUEST_TAKE_OVER: Final = "request.take_over"
+REQUEST_DECLINE: Final = "request.decline"
+DECLINE_FORM: Final = "request.decline_form"
+
 ROLE_FORM: Final = "roles.form"
 ROLE_USER: Final = "roles.user"
 ROLE_ROLE: Final = "roles.role"

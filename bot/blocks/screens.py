@@ -3,16 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 from bot.blocks import ids, kit
+from bot.blocks.requests import campaign_lines
 from bot.blocks.syncs import details_button, sync_row
 from bot.blocks.words import SIGNS, bar, connection_status, number, person, plain_route, route, status, value, when
 from core.errors import NeedsReconnect, SegsyncError
 from core.models import Actor, AuditEntry, Channel, Connection, ConnectionStatus, Role, Sync, SyncStatus
 from core.views import Impact, Overview, Usage
 
+NEEDS_APPROVAL = "Here an administrator has to agree before a sync is paused that running campaigns use."
 
-def problem(text: str, *, title: str = "That did not work") -> kit.View:
-    """A modal with one sentence."""
-    return kit.modal(title, [kit.section(text)], callback_id=ids.PROBLEM)
+
+def problem(text: str, *, title: str = "That did not work", more: Sequence[kit.Block] = ()) -> kit.View:
+    """A modal with one sentence, and what can be done about it."""
+    return kit.modal(title, [kit.section(text), *more], callback_id=ids.PROBLEM)
+
+
+def refusal(text: str, *, asks_role: bool) -> kit.Message:
+    """What went wrong; a role that does not suffice can be asked for right there."""
+    ask = [kit.actions(kit.button("Ask for a role", ids.REQUEST_ASK, "role"))] if asks_role else []
+    return kit.message(f"🔴 {text}", [kit.section(f"🔴 {text}"), *ask])
 
 
 def usage_line(usage: Usage) -> str:
@@ -165,17 +174,8 @@ def pause_modal(sync: Sync, impact: Impact | None, *, error: str = "") -> kit.Vi
         blocks.append(kit.section(f"⏳ Asking {label} which campaigns use this audience…"))
     elif impact.campaigns is None:
         blocks.append(kit.section(f"🟠 {label} could not say which campaigns use this audience: {kit.esc(impact.reason or '')}"))
-    elif not impact.campaigns:
-        blocks.append(kit.section("No campaign uses this audience."))
     else:
-        running = sum(c.running for c in impact.campaigns)
-        lines = [
-            f"{'🟢' if c.running else '⚪'} {kit.esc(c.name)} ({kit.esc(c.status)}{', excludes it' if c.excludes else ''})"
-            for c in impact.campaigns[:30]
-        ]
-        blocks.append(
-            kit.section(f"*{len(impact.campaigns)} campaigns use this audience, {running} of them running:*\n" + "\n".join(lines))
-        )
+        blocks.append(kit.section(campaign_lines(sync.channel, impact.campaigns)))
     blocks.append(
         kit.section(f"The audience stays on {label} and goes stale: nobody is added or removed until somebody resumes this sync.")
     )

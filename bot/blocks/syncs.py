@@ -139,8 +139,12 @@ def _buttons(details: Details) -> list[kit.Block]:
             row.append(kit.button("Retry", ids.RETRY, carried) if failed else kit.button("Refresh now", ids.REFRESH, carried))
         if Action.PAUSE in may:
             row.append(kit.button("Pause", ids.PAUSE, carried))
+        elif Action.ASK_PAUSE in may:
+            row.append(kit.button("Ask for a pause", ids.PAUSE, carried))
         if sync.status is SyncStatus.FAILED and Action.TAKE_OVER in may:
             row.append(kit.button("Take over", ids.TAKE_OVER, carried))
+        if sync.status is SyncStatus.FAILED and Action.ASK_HELP in may:
+            row.append(kit.button("Ask an administrator", ids.REQUEST_ASK, f"help:{sync.id}"))
     return [kit.actions(*row, block_id="sync.actions")] if row else []
 
 

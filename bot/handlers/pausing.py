@@ -1,20 +1,22 @@
 """Pause with its impact, resume, take over, and the guard's two answers: each asks the channel in three beats."""
 
+from collections.abc import Callable
 from typing import Any
 
 from slack_bolt import Ack, App, BoltContext
 from slack_sdk import WebClient
 
-from bot.asking import Asking
-from bot.blocks import ids, kit, screens
+from bot.asking import LAID_S, Asking
+from bot.blocks import ids, kit, requests, screens
 from bot.blocks import syncs as blocks
 from bot.handlers.ask import Ask, chosen, open_or_push, show, split
 from bot.handlers.browse import Browsing
-from core.access import require
-from core.errors import Conflict, SegsyncError
+from core.access import may, require
+from core.errors import Conflict, NotAllowed, SegsyncError
 from core.models import Action, Actor, Sync, SyncStatus
-from core.pausing import Pausing
+from core.pausing import Pausing, touches
 from core.syncs import Syncs
+from core.views import Impact
 
 
 class Switching:
@@ -36,8 +38,8 @@ class Switching:
         """`pause <sync>`."""
 
         def go(sync: Sync) -> None:
-            self._require_pause(ask.actor, sync)
-            self._fill_in(ask.client, ask.actor, sync, ask.open(screens.pause_modal(sync, None)))
+            form = self._form(ask.actor, sync)
+            self._fill_in(ask.client, ask.actor, sync, ask.open(form(sync, None)))
 
         self._browsing.for_one(ask, go)
 
@@ -64,23 +66,45 @@ class Switching:
         ack()
         actor: Actor = context["actor"]
         sync = self._syncs.get(actor, split(chosen(body))[0])
-        self._require_pause(actor, sync)
-        self._fill_in(client, actor, sync, open_or_push(client, body, screens.pause_modal(sync, None)))
+        form = self._form(actor, sync)
+        self._fill_in(client, actor, sync, open_or_push(client, body, form(sync, None)))
 
     def confirm(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """The impact was read: inactive at once. A version that is stale shows what changed, and asks again."""
         actor: Actor = context["actor"]
         sync_id, version = split(body["view"]["private_metadata"])
+        if self._pausing.needs_approval(actor):
+            self._confirm_slowly(ack, body, client, actor, self._syncs.get(actor, sync_id), version)
+            return
         try:
             sync = self._pausing.pause(actor, sync_id, version=version)
         except Conflict as stale:
             now = self._syncs.get(actor, sync_id)
             ack(response_action="update", view=screens.pause_modal(now, None, error=kit.esc(str(stale))))
-            self._fill_in(client, actor, now, body["view"]["id"])
+            self._fill_in(client, actor, now, body["view"]["id"], after_s=LAID_S)
             return
         ack()
         self._redraw(client, actor, sync, body["view"].get("previous_view_id"))
         client.chat_postMessage(channel=actor.user_id, **screens.paused_message(sync))
+
+    def _confirm_slowly(
+        self, ack: Ack, body: dict[str, Any], client: WebClient, actor: Actor, sync: Sync, version: int | None
+    ) -> None:
+        """Where pauses of running campaigns need an administrator's yes, the channel is asked before the pause."""
+        ack(response_action="update", view=screens.asking(f"Pause {sync.short}", f"Checking with {sync.channel.label}…"))
+        view_id = body["view"]["id"]
+
+        def answered(answer: Any) -> None:
+            if isinstance(answer, NotAllowed) and answer.may_ask:
+                show(client, view_id, requests.ask_pause_modal(sync, None, why=kit.esc(str(answer))))
+                self._fill_in(client, actor, sync, view_id)
+            elif isinstance(answer, SegsyncError):
+                show(client, view_id, screens.problem(kit.esc(str(answer))))
+            else:
+                said = screens.paused_message(answer)["blocks"][0]["text"]["text"]
+                show(client, view_id, screens.done(f"Pause {sync.short}", said))
+
+        self._asking.ask(sync.channel, lambda: self._pausing.pause(actor, sync.id, version=version), answered, after_s=LAID_S)
 
     def resume_clicked(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """*Resume*, anywhere."""
@@ -111,20 +135,25 @@ class Switching:
         view_id = open_or_push(client, body, _asks(sync))
         self._move(client, actor, sync, view_id, resume=resume, under=(body.get("view") or {}).get("id"))
 
-    def _require_pause(self, actor: Actor, sync: Sync) -> None:
-        require(actor, Action.PAUSE, owner_id=sync.owner_id)
+    def _form(self, actor: Actor, sync: Sync) -> Callable[[Sync, Impact | None], kit.View]:
+        """The confirmation for whoever may pause this sync, the request for whoever may ask for it."""
+        asks = not may(actor, Action.PAUSE, owner_id=sync.owner_id) and may(actor, Action.ASK_PAUSE)
+        if not asks:
+            require(actor, Action.PAUSE, owner_id=sync.owner_id)
         if sync.status is SyncStatus.INACTIVE:
             raise Conflict(f"{sync.short} is paused already. `/segsync resume {sync.short}` starts it again.")
+        return requests.ask_pause_modal if asks else screens.pause_modal
 
-    def _fill_in(self, client: WebClient, actor: Actor, sync: Sync, view_id: str) -> None:
+    def _fill_in(self, client: WebClient, actor: Actor, sync: Sync, view_id: str, *, after_s: float = 0) -> None:
         def answered(impact: Any) -> None:
-            if isinstance(impact, SegsyncError):
-                show(client, view_id, screens.pause_modal(sync, screens.unknown_impact(sync, str(impact))))
+            known = screens.unknown_impact(sync, str(impact)) if isinstance(impact, SegsyncError) else impact
+            if self._pausing.needs_approval(actor) and touches(known):
+                show(client, view_id, requests.ask_pause_modal(sync, known, why=screens.NEEDS_APPROVAL))
             else:
-                show(client, view_id, screens.pause_modal(impact.sync, impact))
+                show(client, view_id, self._form(actor, sync)(sync, known))
 
         if view_id:
-            self._asking.ask(sync.channel, lambda: self._pausing.impact(actor, sync.id), answered)
+            self._asking.ask(sync.channel, lambda: self._pausing.impact(actor, sync.id), answered, after_s=after_s)
 
     def _move(self, client: WebClient, actor: Actor, sync: Sync, view_id: str, *, resume: bool, under: str | None = None) -> None:
         act = self._pausing.resume if resume else self._pausing.take_over

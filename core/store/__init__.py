@@ -7,6 +7,7 @@ from core.store.measures import MeasureStore
 from core.store.organizations import OrganizationStore
 from core.store.outbox import OutboxStore
 from core.store.refreshes import RefreshStore
+from core.store.requests import RequestStore
 from core.store.syncs import SyncStore
 from core.store.watch import WatchStore
 
@@ -23,6 +24,7 @@ class Store:
         self.outbox = OutboxStore(self.database)
         self.measures = MeasureStore(self.database)
         self.alerts = AlertStore(self.database)
+        self.requests = RequestStore(self.database)
         self.watch = WatchStore(self.database)
 
     def close(self) -> None:

@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from core.models import Actor, AuditEntry, Role
+from core.models import Actor, AuditEntry, RequestKind, Role
 from core.store import rows
+from core.store.closing import close_requests
 from core.store.database import Database
 from core.store.rows import note
 from core.tables import AuditRow, OrganizationRow, UserRow
@@ -77,19 +79,7 @@ class OrganizationStore:
     def give_role(self, actor: Actor, user_id: str, role: Role, at: datetime) -> bool:
         """Gives it; False when the organization would be left without a primary administrator."""
         with self._database.write() as session:
-            session.get_one(OrganizationRow, actor.org_id, with_for_update=True)
-            row = session.get(UserRow, (actor.org_id, user_id))
-            old = Role(row.role) if row else Role.VIEWER
-            if old is Role.PRIMARY_ADMIN and role is not old:
-                primary = (UserRow.org_id == actor.org_id, UserRow.role == Role.PRIMARY_ADMIN.value)
-                if (session.scalar(select(func.count()).select_from(UserRow).where(*primary)) or 0) < 2:
-                    return False
-            if row is None:
-                session.add(UserRow(org_id=actor.org_id, id=user_id, role=role.value, settings={}))
-            else:
-                row.role = role.value
-            note(session, actor, at, "role", f"user {user_id}", before={"role": old.value}, after={"role": role.value})
-            return True
+            return set_role(session, actor, user_id, role, at)
 
     def audit(self, org_id: str, *, words: str = "", limit: int = 50) -> list[AuditEntry]:
         """The newest entries whose action, subject or actor holds these words."""
@@ -100,3 +90,22 @@ class OrganizationStore:
                     AuditRow.action.contains(word) | AuditRow.subject.contains(word) | AuditRow.actor_id.contains(word)
                 )
             return [rows.audit_entry(r) for r in session.scalars(query.order_by(AuditRow.id.desc()).limit(limit))]
+
+
+def set_role(session: Session, actor: Actor, user_id: str, role: Role, at: datetime) -> bool:
+    """Gives a role, in the caller's transaction; False when nobody would be left as primary administrator."""
+    session.get_one(OrganizationRow, actor.org_id, with_for_update=True)
+    row = session.get(UserRow, (actor.org_id, user_id))
+    old = Role(row.role) if row else Role.VIEWER
+    if old is Role.PRIMARY_ADMIN and role is not old:
+        primary = (UserRow.org_id == actor.org_id, UserRow.role == Role.PRIMARY_ADMIN.value)
+        if (session.scalar(select(func.count()).select_from(UserRow).where(*primary)) or 0) < 2:
+            return False
+    if row is None:
+        session.add(UserRow(org_id=actor.org_id, id=user_id, role=role.value, settings={}))
+    else:
+        row.role = role.value
+    if role is not Role.VIEWER:
+        close_requests(session, actor.org_id, (RequestKind.ROLE,), at, user_id=user_id)
+    note(session, actor, at, "role", f"user {user_id}", before={"role": old.value}, after={"role": role.value})
+    return True

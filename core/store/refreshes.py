@@ -10,7 +10,7 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from core.errors import LeaseLost
+from core.errors import Conflict, LeaseLost
 from core.models import Counts, Progress, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
 from core.schedule import next_due_of
 from core.store import rows
@@ -26,16 +26,26 @@ OPEN = ("queued", "running", "settling", "held")
 def open_run(
     session: Session, sync: SyncRow, kind: RefreshKind, *, refresh_id: str, at: datetime, requested_by: str | None = None
 ) -> RefreshRow:
-    """The sync's open refresh, or a new one, in the caller's transaction."""
+    """The sync's open refresh, or a new one, in the caller's transaction. What only tries out is followed by what delivers.
+
+    Raises Conflict for a try or a full resync while another refresh is under way.
+    """
     found = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync.id, RefreshRow.state.in_(OPEN))).first()
     if found is not None:
-        if found.state == RefreshState.QUEUED:
+        waits = found.state == RefreshState.QUEUED and not found.started_at and found.kind != RefreshKind.DRY
+        if kind is RefreshKind.DRY or (kind is RefreshKind.FULL and not waits):
+            raise Conflict(f"A refresh of S-{sync.number} is under way. Try again when it is done.", current=rows.sync(sync))
+        if kind is RefreshKind.FULL:
+            found.kind = kind.value
+        if found.kind == RefreshKind.DRY:
+            found.again_for = requested_by or sync.owner_id
+        elif found.state == RefreshState.QUEUED:
             found.not_before = min(found.not_before, at)
             found.requested_by = found.requested_by or requested_by
         elif found.state != RefreshState.HELD and requested_by:
             found.again_for = requested_by  # it may have read the segment already: another one follows
         return found
-    if sync.refreshed_at is None and sync.status != SyncStatus.FAILED:
+    if sync.refreshed_at is None and sync.status != SyncStatus.FAILED and kind is not RefreshKind.DRY:
         sync.status = SyncStatus.SYNCING.value
     run = RefreshRow(
         id=refresh_id,
@@ -193,6 +203,22 @@ class RefreshStore:
             sync.status, sync.failure, sync.next_due_at = SyncStatus.FAILED.value, code, next_due_at
             raise_alert(session, sync, code, detail, now)
             _tell_progress(session, row, sync, now)
+            _follow(session, row, sync, now)
+
+    def tried(self, refresh_id: str, fence: int, counts: Counts, *, failure: str | None, now: datetime) -> None:
+        """A dry run has ended: what it found is told to whoever asked, and nothing of the sync changes.
+
+        `failure`: why it could not be tried; or the guard's code, with the counts that the guard would hold.
+        """
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            sync = session.get_one(SyncRow, row.sync_id)
+            held = failure in ("segment_shrunk", "segment_empty")
+            row.state = (RefreshState.FAILED if failure and not held else RefreshState.SUCCEEDED).value
+            row.finished_at, row.lease_until, row.failure = now, None, failure
+            row.counts, row.checkpoint = asdict(counts), {}
+            target = f"dm:{row.requested_by or sync.owner_id}"
+            tell(session, org_id=row.org_id, topic="tried", subject_id=row.id, target=target, at=now, once=f"tried:{row.id}")
             _follow(session, row, sync, now)
 
     def hold(self, refresh_id: str, fence: int, counts: Counts, code: str, *, now: datetime) -> None:

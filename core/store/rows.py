@@ -15,6 +15,7 @@ from core.models import (
     AlertState,
     AuditEntry,
     Cadence,
+    Campaign,
     Channel,
     Connection,
     ConnectionStatus,
@@ -25,12 +26,16 @@ from core.models import (
     Refresh,
     RefreshKind,
     RefreshState,
+    Request,
+    RequestKind,
+    RequestState,
+    Role,
     SegmentKind,
     Severity,
     Sync,
     SyncStatus,
 )
-from core.tables import AlertRow, AuditRow, ConnectionRow, OutboxRow, RefreshRow, SyncRow
+from core.tables import AlertRow, AuditRow, ConnectionRow, OutboxRow, RefreshRow, RequestRow, SyncRow
 
 
 def sync(row: SyncRow) -> Sync:
@@ -134,6 +139,26 @@ def alert(row: AlertRow) -> Alert:
         escalated_at=row.escalated_at,
         history=tuple(Deed(datetime.fromisoformat(at), by, what) for at, by, what in (d.split(" ", 2) for d in row.history)),
         left_ids=tuple(row.left_ids),
+    )
+
+
+def request(row: RequestRow) -> Request:
+    """A request to the administrators."""
+    return Request(
+        id=row.id,
+        org_id=row.org_id,
+        kind=RequestKind(row.kind),
+        state=RequestState(row.state),
+        asked_by=row.asked_by,
+        created_at=row.created_at,
+        lapses_at=row.lapses_at,
+        sync_id=row.sync_id,
+        role=Role(row.role) if row.role else None,
+        note=row.note,
+        impact=None if row.impact is None else tuple(Campaign(**c) for c in row.impact),
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        reason=row.reason,
     )
 
 

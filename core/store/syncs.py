@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict, LimitReached, NotFound
-from core.models import Actor, Channel, RefreshKind, Sync, SyncStatus
+from core.models import Actor, Channel, RefreshKind, RequestKind, Sync, SyncStatus
 from core.store import rows
 from core.store.alarms import leave_connection, resolve_sync
+from core.store.closing import close_requests
 from core.store.database import Database
 from core.store.refreshes import close_open, open_run
 from core.store.rows import note, tell
@@ -119,15 +120,8 @@ class SyncStore:
             row = _find(session, actor.org_id, sync_id, lock=True)
             if version is not None and version != row.version:
                 raise Conflict("Somebody changed this sync in the meantime.", current=rows.sync(row))
-            if row.status == SyncStatus.INACTIVE:
-                return rows.sync(row)
-            before = row.status
-            row.status, row.paused_at, row.next_due_at, row.failure = SyncStatus.INACTIVE.value, at, None, None
-            row.version += 1
-            close_open(session, row.id, at)
-            resolve_sync(session, row.org_id, row.id, at, every=True)
-            note(session, actor, at, "pause", f"sync S-{row.number}", before={"status": before}, after={"status": row.status})
-            self._tell_owner(session, row, actor, "paused", at)
+            if row.status != SyncStatus.INACTIVE:
+                pause_row(session, row, actor, at)
             return rows.sync(row)
 
     def resume(self, actor: Actor, sync_id: str, *, run_as: str, login_id: str | None, refresh_id: str, at: datetime) -> Sync:
@@ -145,7 +139,7 @@ class SyncStore:
             after = {"status": row.status, "run_as": row.run_as}
             note(session, actor, at, "resume", f"sync S-{row.number}", before=before, after=after)
             tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)
-            self._tell_owner(session, row, actor, "resumed", at)
+            _tell_owner(session, row, actor, "resumed", at)
             return rows.sync(row)
 
     def take_over(self, actor: Actor, sync_id: str, *, run_as: str, login_id: str | None, refresh_id: str, at: datetime) -> Sync:
@@ -158,7 +152,7 @@ class SyncStore:
             row.version += 1
             open_run(session, row, RefreshKind.REQUESTED, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
             note(session, actor, at, "take_over", f"sync S-{row.number}", before=before, after={"run_as": run_as})
-            self._tell_owner(session, row, actor, "taken over", at)
+            _tell_owner(session, row, actor, "taken over", at)
             return rows.sync(row)
 
     def refresh(self, actor: Actor, sync_id: str, kind: RefreshKind, *, refresh_id: str, at: datetime) -> Sync:
@@ -172,21 +166,25 @@ class SyncStore:
             tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)
             return rows.sync(row)
 
-    @staticmethod
-    def _tell_owner(session: Session, row: SyncRow, actor: Actor, what: str, at: datetime) -> None:
-        if actor.user_id != row.owner_id:
-            payload = {"what": what, "by": actor.user_id}
-            once = f"{what}:{row.id}:{row.version}"
-            tell(
-                session,
-                org_id=row.org_id,
-                topic="notice",
-                subject_id=row.id,
-                target=f"dm:{row.owner_id}",
-                at=at,
-                payload=payload,
-                once=once,
-            )
+
+def pause_row(session: Session, row: SyncRow, actor: Actor, at: datetime) -> None:
+    """An active sync becomes inactive, in the caller's transaction."""
+    before = row.status
+    row.status, row.paused_at, row.next_due_at, row.failure = SyncStatus.INACTIVE.value, at, None, None
+    row.version += 1
+    close_open(session, row.id, at)
+    resolve_sync(session, row.org_id, row.id, at, every=True)
+    close_requests(session, row.org_id, (RequestKind.PAUSE, RequestKind.HELP), at, sync_id=row.id)
+    note(session, actor, at, "pause", f"sync S-{row.number}", before={"status": before}, after={"status": row.status})
+    _tell_owner(session, row, actor, "paused", at)
+
+
+def _tell_owner(session: Session, row: SyncRow, actor: Actor, what: str, at: datetime) -> None:
+    if actor.user_id == row.owner_id:
+        return
+    payload, once = {"what": what, "by": actor.user_id}, f"{what}:{row.id}:{row.version}"
+    target = f"dm:{row.owner_id}"
+    tell(session, org_id=row.org_id, topic="notice", subject_id=row.id, target=target, at=at, payload=payload, once=once)
 
 
 def _lock(session: Session, org_id: str) -> OrganizationRow:

@@ -164,7 +164,7 @@ def test_a_pause_states_its_impact_first_and_a_resume_asks_the_channel(office: O
     mia.sees("Synced")
     office.channel.running = [Campaign("c1", "Spring <sale>", "ACTIVE", running=True)]
     mia.type("/segsync pause emea")
-    mia.sees_in_view("1 campaigns use this audience, 1 of them running")
+    mia.sees_in_view("One campaign uses this audience, and it is running")
     assert "Spring &lt;sale&gt;" in mia.reads_view()
     mia.submit()
     mia.sees("Inactive")
@@ -181,6 +181,7 @@ def test_a_marketer_cannot_pause_a_colleagues_sync(office: Office) -> None:
     make_sync(office, mia)
     tom.type("/segsync pause S-1")
     tom.sees("Only its owner or an administrator may pause this sync")
+    tom.close_all()
     tom.type("/segsync show S-1")
     tom.sees_in_view("EMEA brand")
     labels = [e["text"]["text"] for b in tom.view()["blocks"] for e in b.get("elements", []) if e["type"] == "button"]
