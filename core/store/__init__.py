@@ -3,6 +3,7 @@
 from core.store.alerts import AlertStore
 from core.store.connections import ConnectionStore
 from core.store.database import Database
+from core.store.editing import EditStore
 from core.store.measures import MeasureStore
 from core.store.organizations import OrganizationStore
 from core.store.outbox import OutboxStore
@@ -23,6 +24,7 @@ class Store:
         self.refreshes = RefreshStore(self.database)
         self.outbox = OutboxStore(self.database)
         self.measures = MeasureStore(self.database)
+        self.editing = EditStore(self.database)
         self.alerts = AlertStore(self.database)
         self.requests = RequestStore(self.database)
         self.watch = WatchStore(self.database)

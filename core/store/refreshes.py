@@ -152,7 +152,8 @@ class RefreshStore:
             row = self._mine(session, refresh_id, fence)
             row.progress, row.counts = rows.plain_progress(progress), asdict(counts)
             sync = session.get_one(SyncRow, row.sync_id)
-            _tell_progress(session, row, sync, now)
+            if row.kind != RefreshKind.DRY:
+                _tell_progress(session, row, sync, now)
 
     def checkpoint(self, refresh_id: str, fence: int, data: Mapping[str, Any]) -> None:
         """What the next worker must know to go on."""
@@ -203,6 +204,22 @@ class RefreshStore:
             sync.status, sync.failure, sync.next_due_at = SyncStatus.FAILED.value, code, next_due_at
             raise_alert(session, sync, code, detail, now)
             _tell_progress(session, row, sync, now)
+            _follow(session, row, sync, now)
+
+    def tried(self, refresh_id: str, fence: int, counts: Counts, *, failure: str | None, now: datetime) -> None:
+        """A dry run has ended: what it found is told to whoever asked, and nothing of the sync changes.
+
+        `failure`: why it could not be tried; or the guard's code, with the counts that the guard would hold.
+        """
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            sync = session.get_one(SyncRow, row.sync_id)
+            held = failure in ("segment_shrunk", "segment_empty")
+            row.state = (RefreshState.FAILED if failure and not held else RefreshState.SUCCEEDED).value
+            row.finished_at, row.lease_until, row.failure = now, None, failure
+            row.counts, row.checkpoint = asdict(counts), {}
+            target = f"dm:{row.requested_by or sync.owner_id}"
+            tell(session, org_id=row.org_id, topic="tried", subject_id=row.id, target=target, at=now, once=f"tried:{row.id}")
             _follow(session, row, sync, now)
 
     def tried(self, refresh_id: str, fence: int, counts: Counts, *, failure: str | None, now: datetime) -> None:
