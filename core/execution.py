@@ -370,11 +370,6 @@ class Execution:
         counts = replace(self._counts, delivered=book.delivered, rejected=self._rejected)
         self._store.tried(self._run.id, self._run.fence, counts, failure=held, now=self._work.clock.now())
 
-    def _tried(self, book: Book, held: str | None) -> None:
-        """A dry run ends before anything is sent. `held`: the guard's code, if it would stop a refresh like this one."""
-        counts = replace(self._counts, delivered=book.delivered, rejected=self._rejected)
-        self._store.tried(self._run.id, self._run.fence, counts, failure=held, now=self._work.clock.now())
-
     def _may_wait(self) -> bool:
         """Lets the channel take in what was sent, for a while: the refresh is claimed again; False when it has waited enough."""
         now, settings = self._work.clock.now(), self._work.settings

@@ -112,9 +112,6 @@ class Refreshing:
             if run.kind is RefreshKind.DRY:
                 self._store.tried(run.id, run.fence, latest.counts, failure=code, now=now)
                 return
-            if run.kind is RefreshKind.DRY:
-                self._store.tried(run.id, run.fence, latest.counts, failure=code, now=now)
-                return
             due = next_due_of(sync, now)
             self._store.fail(run.id, run.fence, code, detail, next_due_at=due, now=now)
         except LeaseLost:

@@ -222,22 +222,6 @@ class RefreshStore:
             tell(session, org_id=row.org_id, topic="tried", subject_id=row.id, target=target, at=now, once=f"tried:{row.id}")
             _follow(session, row, sync, now)
 
-    def tried(self, refresh_id: str, fence: int, counts: Counts, *, failure: str | None, now: datetime) -> None:
-        """A dry run has ended: what it found is told to whoever asked, and nothing of the sync changes.
-
-        `failure`: why it could not be tried; or the guard's code, with the counts that the guard would hold.
-        """
-        with self._database.write() as session:
-            row = self._mine(session, refresh_id, fence)
-            sync = session.get_one(SyncRow, row.sync_id)
-            held = failure in ("segment_shrunk", "segment_empty")
-            row.state = (RefreshState.FAILED if failure and not held else RefreshState.SUCCEEDED).value
-            row.finished_at, row.lease_until, row.failure = now, None, failure
-            row.counts, row.checkpoint = asdict(counts), {}
-            target = f"dm:{row.requested_by or sync.owner_id}"
-            tell(session, org_id=row.org_id, topic="tried", subject_id=row.id, target=target, at=now, once=f"tried:{row.id}")
-            _follow(session, row, sync, now)
-
     def hold(self, refresh_id: str, fence: int, counts: Counts, code: str, *, now: datetime) -> None:
         """The guard stopped it: nothing is sent until somebody decides."""
         with self._database.write() as session:
