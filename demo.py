@@ -140,6 +140,18 @@ class _Demo:
                     "settle_s": 2,
                 }
             ),
+            "GOOGLE": json.dumps(
+                {
+                    "client_id": "demo-google",
+                    "client_secret": "demo-google-secret",
+                    "api_url": f"{self._url}/google",
+                    "auth_url": f"{self._url}/google",
+                    "mobile_app_id": "com.acme.shop",
+                    "timeout_s": 10,
+                    "poll_s": 0.5,
+                    "settle_s": 2,
+                }
+            ),
         }
         return os.environ | {f"SEGSYNC_{name}": value for name, value in settings.items()}
 

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from bot.settings import LinkedInPlatform, Platform, Settings
+from bot.settings import GooglePlatform, LinkedInPlatform, Platform, Settings
+from channels.google import Google
 from channels.http import Http
 from channels.linkedin import LinkedIn
 from channels.meta import Meta
-from core.errors import ConfigError
 from core.models import Channel
 from core.ports import AdChannel, Clock, SegmentSource
+from sources.declared import Declared
 from sources.files import FilesSource
+from sources.http import HttpSource, Paging
+from sources.sql import SqlSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +34,58 @@ def adapters(settings: Settings, clock: Clock) -> Adapters:
     if settings.linkedin:
         channels[Channel.LINKEDIN] = _linkedin(settings.linkedin, clock)
     if settings.google:
-        raise ConfigError("This version of segsync does not serve Google: take `google` out of the settings.")
+        channels[Channel.GOOGLE] = _google(settings.google, clock)
     sources: dict[str, SegmentSource] = {}
     for one in settings.sources:
-        if one.kind != "files" or one.folder is None:
-            raise ConfigError(
-                f'The source {one.name} is not one that this version can read: it needs kind = "files" and a folder.'
-            )
-        sources[one.name] = FilesSource(
-            name=one.name, folder=Path(one.folder), consent=one.consent, default_country=one.default_country
-        )
+        sources[one.name] = _source(one)
     return Adapters(channels, sources)
+
+
+def _source(one: FilesSettings | SqlSettings | HttpSettings) -> SegmentSource:
+    match one:
+        case FilesSettings():
+            return FilesSource(name=one.name, folder=one.folder, consent=one.consent, default_country=one.default_country)
+        case SqlSettings():
+            declared = [_declared(one, s) for s in one.segments]
+            return SqlSource(name=one.name, url=one.url.get_secret_value(), segments=declared, timeout_s=one.timeout_s)
+        case HttpSettings():
+            paging = Paging(
+                items=one.items,
+                next=one.next,
+                cursor=one.cursor,
+                total=one.total,
+                listing=one.listing,
+                id=one.listed_id,
+                name=one.listed_name,
+                size=one.listed_size,
+                creator=one.listed_creator,
+            )
+            return HttpSource(
+                name=one.name,
+                url=one.url,
+                headers={name: value.get_secret_value() for name, value in one.headers.items()},
+                paths=one.columns,
+                paging=paging,
+                template=Declared("", one.read, consent=one.consent, default_country=one.default_country),
+                segments=[_declared(one, s) for s in one.segments],
+                timeout_s=one.timeout_s,
+            )
+
+
+def _declared(source: SqlSettings | HttpSettings, one: SegmentSettings) -> Declared:
+    return Declared(
+        id=one.id,
+        read=one.read,
+        name=one.name,
+        creator=one.creator,
+        description=one.description,
+        kind=one.kind,
+        columns=one.columns,
+        consent=source.consent,
+        default_country=source.default_country,
+        count=one.count,
+        version=one.version,
+    )
 
 
 def _meta(platform: Platform, clock: Clock) -> Meta:
@@ -69,6 +112,29 @@ def _linkedin(platform: LinkedInPlatform, clock: Clock) -> LinkedIn:
     }
     return LinkedIn(
         http=Http("LinkedIn", timeout_s=platform.timeout_s),
+        client_id=platform.client_id,
+        client_secret=platform.client_secret.get_secret_value(),
+        clock=clock,
+        **{name: value for name, value in told.items() if value is not None},
+    )
+
+
+def _google(platform: GooglePlatform, clock: Clock) -> Google:
+    """`api_url` stands for all of Google's hosts but that of the consent page, which is `auth_url`."""
+    api = platform.api_url
+    told: dict[str, Any] = {
+        "data_url": api,
+        "ads_url": api,
+        "token_url": api,
+        "people_url": api,
+        "login_url": platform.auth_url,
+        "version": platform.version,
+        "poll": timedelta(seconds=platform.poll_s) if platform.poll_s is not None else None,
+        "settle": timedelta(seconds=platform.settle_s) if platform.settle_s is not None else None,
+        "mobile_app": (platform.mobile_key_space, platform.mobile_app_id) if platform.mobile_app_id else None,
+    }
+    return Google(
+        http=Http("Google", timeout_s=platform.timeout_s),
         client_id=platform.client_id,
         client_secret=platform.client_secret.get_secret_value(),
         clock=clock,
