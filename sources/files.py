@@ -29,23 +29,11 @@ import pyarrow.parquet as pq
 from core.errors import ColumnsMissing, QueryFailed, SegmentGone, SourceUnavailable
 from core.models import Segment, SegmentKind
 from core.ports import ColumnMap, Reading
+from sources.columns import column_map, kind_of
 
 _SUFFIXES = (".parquet", ".csv")
 _YOUNG_NS = 2_000_000_000  # a file written less than this ago may change again within the clock's grain
 _BATCH = 64 << 10
-_USUAL: dict[str, tuple[str, ...]] = {
-    "email": ("email", "e_mail", "mail", "email_address", "work_email", "email1", "email2", "email_2", "private_email"),
-    "phone": ("phone", "phone_number", "telephone", "tel", "mobile_phone", "cell", "phone1", "phone2", "phone_2", "work_phone"),
-    "first_name": ("first_name", "firstname", "given_name", "fn"),
-    "last_name": ("last_name", "lastname", "surname", "family_name", "ln"),
-    "country": ("country", "country_code"),
-    "postal_code": ("postal_code", "postcode", "zip", "zip_code", "plz"),
-    "mobile": ("mobile_id", "maid", "madid", "idfa", "gaid", "google_aid", "mobile_advertiser_id"),
-    "domain": ("domain", "company_domain", "website", "company_website"),
-    "company": ("company", "company_name", "account_name", "organization"),
-    "page": ("company_page", "linkedin_page", "company_page_url", "linkedin_url", "page"),
-}
-_MANY = ("email", "phone", "mobile")
 _Identity = tuple[int, int, int, int]
 
 
@@ -113,8 +101,7 @@ class FilesSource:
     def _segment(self, path: Path, *, count: bool) -> Segment:
         shape, meta = self._shape(path, count=count), _meta(path)
         columns = self._columns(shape.columns, meta, strict=False)
-        is_people = columns.email or columns.phone or columns.mobile
-        kind = SegmentKind(meta["kind"]) if "kind" in meta else SegmentKind.CONTACTS if is_people else SegmentKind.COMPANIES
+        kind = SegmentKind(meta["kind"]) if "kind" in meta else kind_of(columns)
         return Segment(
             source=self.name,
             id=path.stem,
@@ -144,26 +131,14 @@ class FilesSource:
         return shape
 
     def _columns(self, names: Sequence[str], meta: Mapping[str, Any], *, strict: bool = True) -> ColumnMap:
-        """Which column holds what: as declared, else by its usual name. Raises ColumnsMissing for a declared one that is gone."""
-        plain = {name.strip().lower().replace("-", "_").replace(" ", "_"): name for name in reversed(names)}
-        found: dict[str, Any] = {}
-        for field, usual in _USUAL.items():
-            there = tuple(plain[u] for u in usual if u in plain)
-            found[field] = there if field in _MANY else next(iter(there), None)
-        if self._consent:
-            found["consent"] = self._consent
-        for field, said in dict(meta.get("columns") or {}).items():
-            found[field] = (tuple(said) if isinstance(said, list) else (said,)) if field in _MANY else said
-        found["default_country"] = meta.get("default_country", self._country)
-        declared = [c for c in (found.get("key"), found.get("consent")) if c]
-        declared += [c for said in dict(meta.get("columns") or {}).values() for c in (said if isinstance(said, list) else [said])]
-        is_people = found["email"] or found["phone"] or found["mobile"]
-        if not is_people and found.get("consent") == self._consent and self._consent not in names:
-            found["consent"], declared = None, [c for c in declared if c != self._consent]  # companies are asked nothing
-        missing = sorted({c for c in declared if c not in names})
-        if strict and missing:
-            raise ColumnsMissing(f"The segment lacks the column {', '.join(missing)}.", missing=missing)
-        return ColumnMap(**found)
+        """Which column holds what. Raises ColumnsMissing for a declared one that is gone."""
+        return column_map(
+            names,
+            dict(meta.get("columns") or {}),
+            consent=self._consent,
+            default_country=meta.get("default_country", self._country),
+            strict=strict,
+        )
 
 
 def _identity(path: Path) -> _Identity:
