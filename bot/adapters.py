@@ -3,18 +3,28 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from bot.settings import GooglePlatform, LinkedInPlatform, Platform, Settings
+from bot.settings import (
+    FilesSettings,
+    GooglePlatform,
+    HttpSettings,
+    LinkedInPlatform,
+    Platform,
+    SegmentSettings,
+    Settings,
+    SqlSettings,
+)
 from channels.google import Google
 from channels.http import Http
 from channels.linkedin import LinkedIn
 from channels.meta import Meta
-from core.errors import ConfigError
 from core.models import Channel
 from core.ports import AdChannel, Clock, SegmentSource
+from sources.declared import Declared
 from sources.files import FilesSource
+from sources.http import HttpSource, Paging
+from sources.sql import SqlSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,55 @@ def adapters(settings: Settings, clock: Clock) -> Adapters:
         channels[Channel.GOOGLE] = _google(settings.google, clock)
     sources: dict[str, SegmentSource] = {}
     for one in settings.sources:
-        if one.kind != "files" or one.folder is None:
-            raise ConfigError(
-                f'The source {one.name} is not one that this version can read: it needs kind = "files" and a folder.'
-            )
-        sources[one.name] = FilesSource(
-            name=one.name, folder=Path(one.folder), consent=one.consent, default_country=one.default_country
-        )
+        sources[one.name] = _source(one)
     return Adapters(channels, sources)
+
+
+def _source(one: FilesSettings | SqlSettings | HttpSettings) -> SegmentSource:
+    match one:
+        case FilesSettings():
+            return FilesSource(name=one.name, folder=one.folder, consent=one.consent, default_country=one.default_country)
+        case SqlSettings():
+            declared = [_declared(one, s) for s in one.segments]
+            return SqlSource(name=one.name, url=one.url.get_secret_value(), segments=declared, timeout_s=one.timeout_s)
+        case HttpSettings():
+            paging = Paging(
+                items=one.items,
+                next=one.next,
+                cursor=one.cursor,
+                total=one.total,
+                listing=one.listing,
+                id=one.listed_id,
+                name=one.listed_name,
+                size=one.listed_size,
+                creator=one.listed_creator,
+            )
+            return HttpSource(
+                name=one.name,
+                url=one.url,
+                headers={name: value.get_secret_value() for name, value in one.headers.items()},
+                paths=one.columns,
+                paging=paging,
+                template=Declared("", one.read, consent=one.consent, default_country=one.default_country),
+                segments=[_declared(one, s) for s in one.segments],
+                timeout_s=one.timeout_s,
+            )
+
+
+def _declared(source: SqlSettings | HttpSettings, one: SegmentSettings) -> Declared:
+    return Declared(
+        id=one.id,
+        read=one.read,
+        name=one.name,
+        creator=one.creator,
+        description=one.description,
+        kind=one.kind,
+        columns=one.columns,
+        consent=source.consent,
+        default_country=source.default_country,
+        count=one.count,
+        version=one.version,
+    )
 
 
 def _meta(platform: Platform, clock: Clock) -> Meta:
