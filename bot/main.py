@@ -22,6 +22,7 @@ from bot.actor import Profiles, WhoAsks
 from bot.adapters import Adapters, adapters
 from bot.asking import Asking
 from bot.clock import SystemClock
+from bot.daily import Daily
 from bot.handlers.admin import Administering
 from bot.handlers.alerts import Alerting
 from bot.handlers.approvals import Approving
@@ -91,6 +92,10 @@ class Product:
         self.letters = Letters(store=self.store, seen=self.alerts.seen)
         self.notifier = self._notifier()
         self.when_woken(self.notifier.wake)
+        self.ledgers = Ledgers(
+            folder=self.settings.data_dir / "ledger",
+            key=lambda sync_id: self.vault.open(self.store.syncs.ledger_key(sync_id), bound_to=f"sync:{sync_id}"),
+        )
         self.refreshing = self._refreshing()
         self.beside += self._background()
         self.bolt = self._bolt()
@@ -156,16 +161,12 @@ class Product:
         return Notifier(store=self.store, client=client, clock=self.clock, letters=self.letters)
 
     def _refreshing(self) -> Refreshing:
-        ledgers = Ledgers(
-            folder=self.settings.data_dir / "ledger",
-            key=lambda sync_id: self.vault.open(self.store.syncs.ledger_key(sync_id), bound_to=f"sync:{sync_id}"),
-        )
         return Refreshing(
             store=self.store,
             channels=self.adapters.channels,
             sources=self.adapters.sources,
             grants=self.connections.grant,
-            ledgers=ledgers,
+            ledgers=self.ledgers,
             clock=self.clock,
             settings=RefreshSettings(lease=timedelta(seconds=self.settings.lease_s), waits=self.settings.retry_waits_s),
             wake=self.notifier.wake,
@@ -209,7 +210,7 @@ class Product:
             asking=self.asking,
             profiles=self.profiles,
         )
-        browsing = Browsing(syncs=self.syncs, connections=self.connections)
+        browsing = Browsing(syncs=self.syncs, connections=self.connections, pausing=self.pausing, asking=self.asking)
         switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
         connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)
         approving = Approving(approvals=self.approvals, syncs=self.syncs, asking=self.asking)
@@ -235,9 +236,13 @@ class Product:
             "roles": administering.roles,
             "audit": administering.audit,
         }
+        daily = self._daily(browsing)
+        journeys |= daily.journeys
         home = Home(syncs=self.syncs, connections=self.connections, profiles=self.profiles)
         for handler in (creating, browsing, switching, connecting, alerting, approving, administering, home):
             handler.register(self.bolt)
+        for one in daily.handlers:
+            one.register(self.bolt)
         Commands(users=self.users, journeys=journeys).register(self.bolt)
 
         def arrived(arrival: Arrival) -> None:
@@ -254,6 +259,24 @@ class Product:
             secure=bool(self.settings.public_url and self.settings.public_url.startswith("https://")),
         )
         return web.app()
+
+    def _daily(self, browsing: Browsing) -> Daily:
+        parts = {
+            "store": self.store,
+            "clock": self.clock,
+            "channels": self.adapters.channels,
+            "connections": self.connections,
+            "forget": self.ledgers.forget,
+            "wake": self.wake,
+        }
+        return Daily(
+            parts=parts,
+            store=self.store,
+            pausing=self.pausing,
+            browsing=browsing,
+            asking=self.asking,
+            letters=self.letters,
+        )
 
     def _actor_of(self, arrival: Arrival) -> Actor:
         profile = self.profiles.of(self.client, arrival.org_id, arrival.user_id)

@@ -174,6 +174,8 @@ class Syncs:
             Action.RESUME,
             Action.TAKE_OVER,
             Action.DELETE,
+            Action.FULL_RESYNC,
+            Action.DECIDE_HELD,
             Action.ASK_PAUSE,
             Action.ASK_HELP,
         )
@@ -186,6 +188,7 @@ class Syncs:
             may=frozenset(a for a in asks if may(actor, a, owner_id=sync.owner_id)),
             next_words="paused" if sync.next_due_at is None else "",
             cadence_words=schedule.describe(sync.cadence),
+            sizes=tuple(size for _, size in self._store.measures.sizes(sync.id)),
         )
 
     def refresh(self, actor: Actor, sync_id: str, kind: RefreshKind = RefreshKind.REQUESTED) -> Sync:

@@ -55,6 +55,7 @@ class Details:
     may: frozenset[Action]
     next_words: str
     cadence_words: str
+    sizes: tuple[int, ...] = ()  # delivered, after each of the last refreshes, oldest first
 
 
 @dataclass(frozen=True, slots=True)

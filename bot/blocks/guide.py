@@ -26,6 +26,9 @@ COMMANDS = (
     Command("pause", "<sync>", "stop it; you see first which campaigns it touches", Action.PAUSE),
     Command("resume", "<sync>", "start it again, on your own connection", Action.RESUME),
     Command("refresh", "<sync>", "bring it up to date now", Action.REFRESH),
+    Command("edit", "<sync>", "its name, cadence, days and guard", Action.EDIT),
+    Command("dry-run", "<sync>", "what a refresh would change, without sending anything", Action.DRY_RUN),
+    Command("delete", "<sync>", "end it for good; you choose what becomes of its audience", Action.DELETE),
     Command("takeover", "<sync>", "run a failing sync on your own connection", Action.TAKE_OVER),
     Command("resync", "<sync>", "send everybody again", Action.FULL_RESYNC),
     Command("connect", "[channel]", "connect Google, LinkedIn or Meta with your own account", Action.CONNECT),
@@ -41,6 +44,7 @@ COMMANDS = (
 ALSO = {
     "": "overview", "off": "pause", "stop": "pause", "on": "resume", "start": "resume", "toggle": "show", "details": "show",
     "new": "create", "add": "create", "syncs": "list", "ls": "list", "limit": "usage", "take-over": "takeover", "?": "help",
+    "dryrun": "dry-run", "remove": "delete", "change": "edit",
 }  # fmt: skip
 
 

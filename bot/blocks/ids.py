@@ -35,6 +35,22 @@ LIST_CHANNEL: Final = "list.channel"
 LIST_OWNER: Final = "list.owner"
 LIST_PAGE: Final = "list.page"
 
+EDIT: Final = "edit.open"  # the value of each: a sync and its version
+EDIT_FORM: Final = "edit.form"
+EDIT_NAME: Final = "edit.name"
+EDIT_CADENCE: Final = "edit.cadence"
+EDIT_CRON: Final = "edit.cron"
+EDIT_FIRST: Final = "edit.first_day"
+EDIT_LAST: Final = "edit.last_day"
+EDIT_GUARD: Final = "edit.guard"
+DELETE: Final = "delete.open"
+DELETE_FORM: Final = "delete.form"
+DELETE_AUDIENCE: Final = "delete.audience"
+DELETE_TYPED: Final = "delete.typed"
+SHARE: Final = "sync.share"  # value: a sync
+DRY_RUN: Final = "sync.dry_run"
+RESYNC: Final = "sync.resync"
+
 PAUSE: Final = "pause.open"
 PAUSE_FORM: Final = "pause.form"
 RESUME: Final = "pause.resume"

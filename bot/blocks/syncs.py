@@ -1,12 +1,12 @@
-"""Syncs on screen: the row of a list, the list, the details, the message that follows a refresh."""
+"""Syncs on screen: the row of a list, the list, the message that follows a refresh."""
 
 from collections.abc import Sequence
 
 from bot.blocks import ids, kit
-from bot.blocks.words import number, person, plain_route, route, status, value, when
-from core.models import Action, Channel, Phase, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
-from core.troubleshooting import explain, explain_code
-from core.views import Details, SyncPage
+from bot.blocks.words import SIGNS, number, person, plain_route, route, status, value, when
+from core.models import Channel, Phase, Refresh, RefreshState, Sync, SyncStatus
+from core.troubleshooting import explain_code
+from core.views import SyncPage
 
 _PHASES = {
     Phase.READING: "Reading the segment",
@@ -16,7 +16,7 @@ _PHASES = {
     Phase.SETTLING: "Waiting for the channel",
     Phase.CONFIRMING: "Confirming",
 }
-_STATES = {
+STATES = {
     RefreshState.QUEUED: "waiting its turn",
     RefreshState.RUNNING: "under way",
     RefreshState.SETTLING: "waiting for the channel",
@@ -77,33 +77,11 @@ def picker(found: Sequence[Sync], words: str) -> kit.Message:
     return kit.message(f"{len(found)} syncs fit “{words}”", blocks)
 
 
-def details_modal(details: Details) -> kit.View:
-    """One sync, whole."""
-    sync = details.sync
-    blocks = [
-        kit.section(f"{status(sync.status)} · *{kit.esc(sync.name)}*\n{route(sync)}"),
-        *_progress(details.refreshes),
-        *_stale(sync),
-        *_alerts(details),
-        *_buttons(details),
-        kit.divider(),
-        *_facts(details),
-        kit.section(_funnel(sync)),
-        *_history(details.refreshes, sync),
-    ]
-    return kit.modal(sync.short, blocks, callback_id=ids.DETAILS_VIEW, metadata=value(sync))
-
-
-def _progress(refreshes: Sequence[Refresh]) -> list[kit.Block]:
-    running = next((r for r in refreshes if r.state.is_open), None)
-    return [kit.context(progress_line(running))] if running else []
-
-
 def progress_line(refresh: Refresh) -> str:
     """How far a refresh is."""
     progress = refresh.progress
     if progress is None:
-        return f"Refresh: {_STATES[refresh.state]}."
+        return f"Refresh: {STATES[refresh.state]}."
     said = _PHASES[progress.phase]
     if progress.total:
         said += f": {number(progress.done)} of {number(progress.total)} ({progress.done * 100 // progress.total} %)"
@@ -112,82 +90,13 @@ def progress_line(refresh: Refresh) -> str:
     return said
 
 
-def _stale(sync: Sync) -> list[kit.Block]:
-    if sync.status is not SyncStatus.INACTIVE:
-        return []
-    as_it_was = when(sync.refreshed_at, "before the first refresh")
-    return [kit.section(f"The audience stays on {sync.channel.label} as it was {as_it_was} and goes stale.")]
-
-
-def _alerts(details: Details) -> list[kit.Block]:
-    blocks = []
-    for alert in details.alerts[:5]:
-        said = explain(alert)
-        blocks.append(kit.section(f"🔴 *{kit.esc(said.title)}*\n{kit.esc(said.cause)}\n{kit.esc(said.remedy)}"))
-    return blocks
-
-
-def _buttons(details: Details) -> list[kit.Block]:
-    sync, may, carried = details.sync, details.may, value(details.sync)
-    row = []
-    if sync.status is SyncStatus.INACTIVE:
-        if Action.RESUME in may:
-            row.append(kit.button("Resume", ids.RESUME, carried, style="primary"))
-    else:
-        if Action.REFRESH in may:
-            failed = sync.status is SyncStatus.FAILED
-            row.append(kit.button("Retry", ids.RETRY, carried) if failed else kit.button("Refresh now", ids.REFRESH, carried))
-        if Action.PAUSE in may:
-            row.append(kit.button("Pause", ids.PAUSE, carried))
-        elif Action.ASK_PAUSE in may:
-            row.append(kit.button("Ask for a pause", ids.PAUSE, carried))
-        if sync.status is SyncStatus.FAILED and Action.TAKE_OVER in may:
-            row.append(kit.button("Take over", ids.TAKE_OVER, carried))
-        if sync.status is SyncStatus.FAILED and Action.ASK_HELP in may:
-            row.append(kit.button("Ask an administrator", ids.REQUEST_ASK, f"help:{sync.id}"))
-    return [kit.actions(*row, block_id="sync.actions")] if row else []
-
-
-def _facts(details: Details) -> list[kit.Block]:
-    sync, segment = details.sync, details.segment
-    runs = person(details.run_as.user_id) if details.run_as else "nobody: the connection was taken back"
-    due = "paused" if sync.status is SyncStatus.INACTIVE else when(sync.next_due_at, "after the one under way")
-    known = (kit.esc(segment.creator) if segment.creator else "not known") if segment else "not known"
-    return [
-        kit.fields(
-            f"*Segment*\n{kit.esc(sync.segment_name)}",
-            f"*Its creator*\n{known}",
-            f"*Its size*\n{number(segment.size if segment else None)} {sync.segment_kind.value}",
-            f"*Last changed*\n{when(segment.changed_at if segment else None, 'not known')}",
-            f"*Owner*\n{person(sync.owner_id)}",
-            f"*Runs as*\n{runs}",
-            f"*Created*\n{when(sync.created_at)}",
-            f"*Last refreshed*\n{when(sync.refreshed_at)}",
-            f"*Next refresh*\n{due}",
-            f"*Cadence*\n{kit.esc(details.cadence_words)}",
-        )
-    ]
-
-
-def _funnel(sync: Sync) -> str:
-    return (
-        f"*{number(sync.members)}* {sync.segment_kind.value} in the segment → *{number(sync.matchable)}* with an identifier "
-        f"→ *{number(sync.delivered)}* delivered → *{number(sync.matched)}* matched, as {sync.channel.label} reports"
+def shared_message(sync: Sync, by: str) -> kit.Message:
+    """What everybody in a conversation reads of a sync that somebody shares there."""
+    text = (
+        f"{status(sync.status)} · *{kit.esc(sync.name)}*\n{route(sync)}\nOwner {person(sync.owner_id)} · shared by {person(by)}"
     )
-
-
-def _history(refreshes: Sequence[Refresh], sync: Sync) -> list[kit.Block]:
-    lines = []
-    for one in refreshes[:8]:
-        said = f"{when(one.created_at)}: {_STATES[one.state]}"
-        if one.state is RefreshState.SUCCEEDED or one.kind is RefreshKind.DRY:
-            said += f", +{number(one.counts.added)} −{number(one.counts.removed)}"
-        if one.counts.rejected:
-            said += ", left out: " + ", ".join(f"{number(n)} {kit.esc(why)}" for why, n in one.counts.rejected.items())
-        if one.failure:
-            said += f" ({kit.esc(explain_code(one.failure, channel=sync.channel.label).title)})"
-        lines.append(said)
-    return [kit.section("*Last refreshes*\n" + "\n".join(lines))] if lines else []
+    said = f"{SIGNS[sync.status][0]} {SIGNS[sync.status][1]}: {plain_route(sync)}"
+    return kit.message(said, [kit.section(text, accessory=details_button(sync))])
 
 
 def progress_message(sync: Sync, last: Refresh | None) -> kit.Message:

@@ -1,5 +1,6 @@
 """How the product says things: signs, numbers, times, names. Pure; every text from outside is escaped here or by the caller."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.blocks.kit import esc
@@ -97,3 +98,21 @@ _REASONS = {
 def reason(why: str) -> str:
     """Why members or identifiers are left out: our own reasons in words, a platform's as it says it."""
     return _REASONS.get(why) or esc(why.replace("_", " "))
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[int]) -> str:
+    """A row of bars from the lowest to the highest value; level ones are drawn in the middle."""
+    low, high = min(values), max(values)
+    if low == high:
+        return _BARS[3] * len(values)
+    return "".join(_BARS[round((v - low) / (high - low) * (len(_BARS) - 1))] for v in values)
+
+
+def lasted(seconds: float) -> str:
+    """A length of time as people say it."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

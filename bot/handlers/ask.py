@@ -23,6 +23,7 @@ class Ask:
     say: Callable[[kit.Message], None]
     acknowledge: Callable[[], None]
     trigger_id: str | None = None
+    response_url: str | None = None  # where what is shared goes: the conversation in which somebody asked
 
     def open(self, view: kit.View) -> str:
         """Opens a modal; its id, or nothing where none can be opened from here."""

@@ -62,7 +62,16 @@ class Commands:
             ack(text=message["text"], blocks=message["blocks"], response_type="ephemeral")
 
         self.run(
-            Ask(context["actor"], "", str(command.get("text") or ""), client, say, lambda: _done(ack), command["trigger_id"])
+            Ask(
+                context["actor"],
+                "",
+                str(command.get("text") or ""),
+                client,
+                say,
+                lambda: _done(ack),
+                command["trigger_id"],
+                command.get("response_url"),
+            )
         )
 
     def pressed(self, ack: Ack, body: dict[str, Any], client: WebClient, respond: Respond, context: BoltContext) -> None:
@@ -79,7 +88,8 @@ class Commands:
                     trigger_id=body["trigger_id"], view=kit.modal("segsync", message["blocks"], callback_id=ids.PROBLEM)
                 )
 
-        self.run(Ask(actor, "", str(action.get("value") or ""), client, say, lambda: None, body["trigger_id"]))
+        words = str(action.get("value") or "")
+        self.run(Ask(actor, "", words, client, say, lambda: None, body["trigger_id"], body.get("response_url")))
 
     def mentioned(self, event: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """In a conversation: only the asker sees the answer, in the thread."""

@@ -174,7 +174,7 @@ class Switching:
 
     def _redraw(self, client: WebClient, actor: Actor, sync: Sync, view_id: str | None) -> None:
         if view_id:
-            show(client, view_id, blocks.details_modal(self._syncs.details(actor, sync.id)))
+            self._browsing.draw(client, actor, sync.id, view_id)
 
 
 def _asks(sync: Sync) -> kit.View:

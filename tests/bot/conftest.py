@@ -51,6 +51,7 @@ class FakeChannel:
     running: list[Campaign] = field(default_factory=list)
     trouble: ChannelError | None = None
     revoked: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -93,7 +94,9 @@ class FakeChannel:
     def audience(self, target: Target) -> RemoteAudience:
         return RemoteAudience(target.audience_id, "x", "ready")
 
-    def delete(self, target: Target) -> None: ...
+    def delete(self, target: Target) -> None:
+        self._answer()
+        self.deleted.append(target.audience_id)
 
     def campaigns(self, target: Target) -> Sequence[Campaign]:
         self._answer()
