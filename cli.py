@@ -1,6 +1,5 @@
 """The `segsync` command; thin: parse, call, print."""
 
-import json
 import signal
 import sys
 import threading
@@ -9,6 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+import cli_operate
+import cli_syncs
 from core.errors import SegsyncError
 
 app = typer.Typer(
@@ -18,6 +19,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+cli_operate.register(app)
+cli_syncs.register(app)
 
 
 @app.command()
@@ -62,15 +67,6 @@ def migrate() -> None:
 
     bring_up(Settings().database_url)
     typer.echo("The database is up to date.")
-
-
-@app.command()
-def key() -> None:
-    """Print a new key for the setting `keys`."""
-    import base64
-    import secrets
-
-    typer.echo(json.dumps({secrets.token_hex(4): base64.b64encode(secrets.token_bytes(32)).decode()}))
 
 
 def _watch_parent(stop: threading.Event) -> None:

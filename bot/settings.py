@@ -3,10 +3,12 @@
 import base64
 import binascii
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from core.models import SegmentKind
 
 
 class Platform(BaseModel):
@@ -36,15 +38,66 @@ class GooglePlatform(Platform):
     mobile_key_space: Literal["ANDROID", "IOS"] = "ANDROID"
 
 
-class Source(BaseModel):
-    """One source of segments. `files`: a folder of Parquet and CSV files; `consent` names the consent column."""
+class _Source(BaseModel):
+    """What every source has. `consent` names the consent column; `default_country` is for phones written without one."""
 
-    kind: Literal["files", "sql", "http"]
     name: str = Field(min_length=1, max_length=40, pattern=r"^[a-z0-9_-]+$")
-    folder: str | None = None
-    url: str | None = None
     consent: str | None = None
     default_country: str | None = Field(default=None, min_length=2, max_length=2)
+
+
+class FilesSettings(_Source):
+    """A folder of Parquet and CSV files."""
+
+    kind: Literal["files"]
+    folder: Path
+
+
+class SegmentSettings(BaseModel):
+    """One declared segment of a source. `columns`: field → column, for e-mail, phone and mobile id also a list of columns."""
+
+    id: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$")
+    read: str = Field(min_length=1)  # the query, or the path below the source's url
+    name: str = ""
+    creator: str | None = None
+    description: str | None = None
+    kind: SegmentKind | None = None
+    columns: dict[str, str | list[str]] = {}
+    count: str | None = None  # a query for the number of rows
+    version: str | None = None  # a query whose answer changes whenever the segment does
+
+
+class SqlSettings(_Source):
+    """Declared queries over a database that SQLAlchemy reaches; `url` holds a password, so prefer the environment for it."""
+
+    kind: Literal["sql"]
+    url: SecretStr
+    timeout_s: float = Field(default=600, gt=0)
+    segments: list[SegmentSettings] = Field(min_length=1)
+
+
+class HttpSettings(_Source):
+    """Pages of JSON. `columns`: column → dotted path in a row. `listing`: the path that lists segments; `read`: where one is."""
+
+    kind: Literal["http"]
+    url: str
+    headers: dict[str, SecretStr] = {}
+    columns: dict[str, str] = Field(min_length=1)
+    items: str = "items"
+    next: str | None = "next"
+    cursor: str | None = None
+    total: str | None = None
+    listing: str | None = None
+    listed_id: str = "id"
+    listed_name: str = "name"
+    listed_size: str | None = None
+    listed_creator: str | None = None
+    read: str = "{id}"
+    timeout_s: float = Field(default=30, gt=0)
+    segments: list[SegmentSettings] = []
+
+
+Source = Annotated[FilesSettings | SqlSettings | HttpSettings, Field(discriminator="kind")]
 
 
 class Settings(BaseSettings):
@@ -87,7 +140,7 @@ class Settings(BaseSettings):
         try:
             ring = {name: base64.b64decode(key.get_secret_value(), validate=True) for name, key in self.keys.items()}
         except binascii.Error as error:
-            raise ValueError("keys: each must be base64 of 32 bytes; `segsync key` prints one") from error
+            raise ValueError("keys: each must be base64 of 32 bytes; `segsync keys new` prints one") from error
         return ring, next(reversed(ring), "")
 
     @classmethod

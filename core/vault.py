@@ -31,6 +31,15 @@ class Vault:
         nonce, name = secrets.token_bytes(_NONCE), self._current.encode()
         return bytes([len(name)]) + name + nonce + self._keys[self._current].encrypt(nonce, plain, bound_to.encode())
 
+    @property
+    def current(self) -> str:
+        """The name of the key that seals."""
+        return self._current
+
+    def again(self, sealed: bytes, *, bound_to: str) -> bytes:
+        """The same secret under the current key. Raises Unreadable."""
+        return self.seal(self.open(sealed, bound_to=bound_to), bound_to=bound_to)
+
     def open(self, sealed: bytes, *, bound_to: str) -> bytes:
         """The secret again. Raises Unreadable."""
         size = sealed[0]

@@ -9,6 +9,7 @@ from core.store.organizations import OrganizationStore
 from core.store.outbox import OutboxStore
 from core.store.refreshes import RefreshStore
 from core.store.requests import RequestStore
+from core.store.sealed import SealedStore
 from core.store.syncs import SyncStore
 from core.store.watch import WatchStore
 
@@ -26,6 +27,7 @@ class Store:
         self.measures = MeasureStore(self.database)
         self.editing = EditStore(self.database)
         self.alerts = AlertStore(self.database)
+        self.sealed = SealedStore(self.database)
         self.requests = RequestStore(self.database)
         self.watch = WatchStore(self.database)
 

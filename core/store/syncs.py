@@ -74,6 +74,12 @@ class SyncStore:
         with self._database.read() as session:
             return rows.sync(_find(session, org_id, sync_id))
 
+    def all(self, org_id: str) -> list[Sync]:
+        """Every sync of an organization, by short id."""
+        query = select(SyncRow).where(SyncRow.org_id == org_id, SyncRow.deleted_at.is_(None)).order_by(SyncRow.number)
+        with self._database.read() as session:
+            return [rows.sync(r) for r in session.scalars(query)]
+
     def ledger_key(self, sync_id: str) -> bytes:
         """The sealed key of a sync's ledger."""
         with self._database.read() as session:

@@ -1,0 +1,175 @@
+"""Commands for whoever runs segsync: is all well, the Slack app's manifest, keys, sources, backups, ledgers."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import ConfigError, SegsyncError
+from terminal import JsonOption, Terminal
+
+keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True)
+sources = typer.Typer(help="Where segments come from.", no_args_is_help=True)
+ledger = typer.Typer(help="What segsync knows to be delivered.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds these commands."""
+    app.command()(doctor)
+    app.command()(manifest)
+    app.command()(backup)
+    app.command()(restore)
+    app.add_typer(keys, name="keys")
+    app.add_typer(sources, name="source")
+    app.add_typer(ledger, name="ledger")
+
+
+def doctor(*, as_json: JsonOption = False) -> None:
+    """Look at settings, keys, database, Slack, channels and sources; say how to fix each. Exit code 1: something is wrong."""
+    from bot.doctor import examine
+    from bot.settings import Settings
+
+    findings = list(examine(Settings))
+    if as_json:
+        Terminal(as_json).value([{k: getattr(f, k) for k in ("name", "well", "is_warning", "said", "fix")} for f in findings])
+    for finding in findings if not as_json else ():
+        sign = "✅" if finding.well else "🟠" if finding.is_warning else "🔴"
+        typer.echo(f"{sign} {finding.name}: {finding.said}" + (f"\n   {finding.fix}" if finding.fix and not finding.well else ""))
+    if any(not f.well and not f.is_warning for f in findings):
+        raise typer.Exit(1)
+
+
+def manifest(
+    *,
+    http: Annotated[bool, typer.Option("--http", help="Slack calls us over HTTP instead of Socket Mode.")] = False,
+    public_url: Annotated[str | None, typer.Option(help="Where segsync is reached; the setting unless told.")] = None,
+    reasons: Annotated[bool, typer.Option("--reasons", help="Print why each scope is needed instead.")] = False,
+) -> None:
+    """Print the manifest from which Slack creates the app (api.slack.com/apps → Create New App → From a manifest)."""
+    from bot.manifest import SCOPES
+    from bot.manifest import manifest as made
+
+    if reasons:
+        Terminal().table("Scopes", [{"scope": scope, "why": why} for scope, why in SCOPES.items()])
+        return
+    try:
+        typer.echo(json.dumps(made(public_url=public_url or _set_public_url(), socket_mode=not http), indent=2))
+    except ValueError as wrong:
+        raise ConfigError(str(wrong)) from wrong
+
+
+def _set_public_url() -> str | None:
+    """The setting, where there are settings already: the manifest comes before the tokens."""
+    import os
+
+    return os.environ.get("SEGSYNC_PUBLIC_URL", "").rstrip("/") or None
+
+
+@keys.command("new")
+def new_key() -> None:
+    """Print a new key for the setting `keys`."""
+    import base64
+    import secrets
+
+    typer.echo(json.dumps({secrets.token_hex(4): base64.b64encode(secrets.token_bytes(32)).decode()}))
+
+
+@keys.command("rotate")
+def rotate(*, as_json: JsonOption = False) -> None:
+    """Seal everything anew under the last key of the settings; after that older keys can be taken out. Safe to repeat."""
+    product = _product()
+    done = product.store.sealed.rotate(product.vault)
+    kept = f"{done['connections']} connections and {done['syncs']} syncs are sealed with the key {product.vault.current!r} now."
+    Terminal(as_json).say(kept, **done, key=product.vault.current)
+
+
+@sources.command("check")
+def check(
+    name: Annotated[str | None, typer.Argument(help="One source; all unless told.")] = None, *, as_json: JsonOption = False
+) -> None:
+    """Read every segment, and say what it has, what is missing, and how many rows each channel can match."""
+    from core.identity import count_matchable
+    from core.models import Channel
+
+    outside = _product().adapters
+    if name is not None and name not in outside.sources:
+        raise ConfigError(f"No source is called {name}: there are {', '.join(outside.sources) or 'none'}.")
+    rows: list[dict[str, Any]] = []
+    for source in [outside.sources[name]] if name else outside.sources.values():
+        for segment in source.segments():
+            row: dict[str, Any] = {"source": source.name, "segment": segment.id, "kind": segment.kind.value, "rows": segment.size}
+            try:
+                with source.read(segment.id) as reading:
+                    for channel in outside.channels or Channel:
+                        counted = count_matchable(reading, channel)
+                        row["rows"], row[channel.value] = counted.rows, counted.matchable
+                row["problem"] = None
+            except SegsyncError as error:
+                row |= {channel.value: None for channel in outside.channels or Channel} | {"problem": str(error)}
+            rows.append(row)
+    Terminal(as_json).table("Segments, and members that each channel can match", rows, nothing="No source has a segment.")
+    if any(row["problem"] for row in rows):
+        raise typer.Exit(1)
+
+
+@ledger.command("verify")
+def verify(
+    sync: Annotated[str | None, typer.Argument(help="S-42; all unless told.")] = None, *, as_json: JsonOption = False
+) -> None:
+    """Open every ledger, check that it is whole, and compare it with what the database says. Exit code 1: one is not."""
+    product = _product()
+    rows: list[dict[str, Any]] = []
+    for org_id in product.store.organizations.ids():
+        for one in product.store.syncs.all(org_id):
+            if sync and sync.upper() != one.short:
+                continue
+            row: dict[str, Any] = {
+                "sync": one.short,
+                "generation": None,
+                "delivered": None,
+                "said": one.delivered,
+                "problem": None,
+            }
+            try:
+                book = product.ledgers.of(one.id).load()
+                row |= {"generation": book.generation, "delivered": book.delivered}
+                if book.is_settled and one.delivered is not None and book.delivered != one.delivered:
+                    row["problem"] = "the database says another number; a refresh puts it right"
+            except SegsyncError as error:
+                row["problem"] = str(error)
+            rows.append(row)
+    Terminal(as_json).table("Ledgers", rows, nothing="There is no sync.")
+    if any(row["problem"] for row in rows):
+        raise typer.Exit(1)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="A .tar.gz that does not exist yet.")], *, as_json: JsonOption = False
+) -> None:
+    """Write database and ledgers into one file, while segsync runs. Keys are not in it: keep them elsewhere."""
+    from core.store.backup import save
+
+    product = _product()
+    size = save(product.settings.database_url, product.settings.data_dir, file)
+    Terminal(as_json).say(f"{file}: {size:,} bytes. The keys are not in it.", file=str(file), bytes=size)
+
+
+def restore(file: Annotated[Path, typer.Argument(help="What `segsync backup` wrote.")], *, as_json: JsonOption = False) -> None:
+    """Put a backup's database and ledgers in place. Refuses to overwrite: the database and the ledger folder must not exist."""
+    from bot.settings import Settings
+    from core.store.backup import load
+
+    settings = Settings()
+    load(file, settings.database_url, settings.data_dir)
+    Terminal(as_json).say(
+        "Restored. Whoever was delivered after the backup is unknown to it: run `segsync sync refresh --full` for each sync.",
+        file=str(file),
+    )
+
+
+def _product() -> Any:
+    from bot.main import build
+    from bot.settings import Settings
+
+    return build(Settings())

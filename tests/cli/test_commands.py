@@ -1,0 +1,182 @@
+"""The command line as an operator types it, on a real database, with a sandbox for Slack."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cli import app
+from sandbox.slack.standin import SlackStandIn
+from tests.sandbox.slack.drive import running
+
+ORG = "T1"
+
+
+class Operator:
+    """Somebody at a terminal."""
+
+    def __init__(self, folder: Path, slack: SlackStandIn, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.patch = folder, monkeypatch
+        (folder / "segments").mkdir()
+        (folder / "segments" / "buyers.csv").write_text("email,phone\na@example.com,+34600000001\nbroken,\n")
+        source = {"kind": "files", "name": "files", "folder": str(folder / "segments")}
+        self.key = {"first": base64.b64encode(b"k" * 32).decode()}
+        values = {
+            "DATABASE_URL": f"sqlite:///{folder / 'segsync.db'}",
+            "DATA_DIR": str(folder / "data"),
+            "KEYS": json.dumps(self.key),
+            "SLACK_BOT_TOKEN": slack.ours.bot_token,
+            "SLACK_APP_TOKEN": slack.ours.app_token,
+            "SLACK_API_URL": f"{base}/slack/api/",
+            "PUBLIC_URL": "https://segsync.example",
+            "SOURCES": json.dumps([source]),
+        }
+        for name, value in values.items():
+            monkeypatch.setenv(f"SEGSYNC_{name}", value)
+        monkeypatch.setenv("COLUMNS", "200")
+
+    def types(self, *words: str, code: int = 0) -> str:
+        result: Result = CliRunner().invoke(app, list(words))
+        assert result.exit_code == code, (words, result.output, result.exception)
+        return result.output
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.types(*words, "--json", code=code))
+
+
+@pytest.fixture
+def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Operator]:
+    with running(tmp_path / "sandbox") as drive:
+        yield Operator(tmp_path, drive.slack, drive.base, monkeypatch)
+
+
+def installed(operator: Operator) -> Any:
+    """A workspace with one sync that has never been refreshed."""
+    from bot.main import build
+    from bot.settings import Settings
+    from core.models import Actor, Cadence, Channel, Grant, Role, SegmentKind, Sync, SyncStatus
+
+    product = build(Settings())
+    now = product.clock.now()
+    product.store.organizations.ensure(ORG, name="Acme", sync_limit=5, at=now)
+    mia = Actor(ORG, "U03MIACHEN", Role.MARKETING_USER)
+    sealed = product.vault.seal(b'{"access_token": "secret"}', bound_to="connection:c1")
+    grant = Grant("secret", person_id="1", person_name="Mia")
+    product.store.connections.save(mia, "c1", Channel.META, grant, sealed, now, letter="meta:1")
+    sync = Sync(
+        id="s1", org_id=ORG, number=0, name="Buyers", segment_source="files", segment_id="buyers", segment_name="Buyers",
+        segment_kind=SegmentKind.CONTACTS, channel=Channel.META, account_id="42", account_name="Acme EU", owner_id=mia.user_id,
+        run_as="c1", status=SyncStatus.SYNCING, cadence=Cadence("daily", "UTC"), created_at=now,
+    )  # fmt: skip
+    key = product.vault.seal(b"l" * 32, bound_to="sync:s1")
+    product.store.syncs.create(mia, sync, sealed_ledger_key=key, refresh_id="r1", at=now)
+    return product
+
+
+def test_the_doctor_finds_all_well(operator: Operator) -> None:
+    operator.types("migrate")
+    found = {f["name"]: f for f in operator.json("doctor")}
+    assert all(
+        found[name]["well"] for name in ("settings", "keys", "data_dir", "database", "slack_bot_token", "scopes", "source files")
+    )
+    assert found["slack_app_token"]["said"] == "opens sockets"
+    assert found["public_url"]["is_warning"]
+
+
+def test_the_doctor_says_how_to_fix_what_is_wrong(operator: Operator) -> None:
+    operator.patch.setenv("SEGSYNC_SLACK_BOT_TOKEN", "xoxb-wrong")
+    operator.patch.setenv("SEGSYNC_KEYS", '{"a": "short"}')
+    said = operator.types("doctor", code=1)
+    assert "🔴 slack_bot_token: invalid_auth" in said
+    assert "OAuth & Permissions" in said
+    assert "🔴 keys" in said
+    assert "xoxb-wrong" not in said
+
+
+def test_the_doctor_names_settings_that_are_missing(operator: Operator) -> None:
+    operator.patch.delenv("SEGSYNC_SLACK_BOT_TOKEN")
+    assert "SEGSYNC_SLACK_BOT_TOKEN" in operator.types("doctor", code=1)
+
+
+def test_the_manifest_is_for_socket_mode_or_for_http(operator: Operator) -> None:
+    socket = json.loads(operator.types("manifest"))
+    assert socket["settings"]["socket_mode_enabled"] is True
+    assert socket["features"]["slash_commands"][0]["should_escape"] is True
+    assert socket["features"]["unfurl_domains"] == ["segsync.example"]
+    http = json.loads(operator.types("manifest", "--http"))
+    assert http["settings"]["event_subscriptions"]["request_url"] == "https://segsync.example/slack/events"
+    assert "chat:write" in operator.types("manifest", "--reasons")
+
+
+def test_syncs_are_listed_shown_refreshed_and_paused(operator: Operator) -> None:
+    installed(operator)
+    (row,) = operator.json("sync", "list")
+    assert (row["sync"], row["status"], row["segment"]) == ("S-1", "syncing", "Buyers")
+    assert operator.json("sync", "list", "status:failed") == []
+    assert operator.json("sync", "show", "buyers")["cadence"].startswith("every day")
+    assert "S-1" in operator.types("sync", "refresh", "S-1")
+    assert operator.json("sync", "pause", "S-1") == {"sync": "S-1", "status": "inactive"}
+
+
+def test_roles_are_given_and_listed(operator: Operator) -> None:
+    installed(operator)
+    operator.types("roles", "give", "U9", "abm_admin")
+    assert operator.json("roles", "list") == [{"user": "U9", "role": "abm_admin"}]
+
+
+def test_a_source_is_checked_for_each_channel(operator: Operator) -> None:
+    (row,) = operator.json("source", "check")
+    assert (row["segment"], row["rows"], row["meta"], row["problem"]) == ("buyers", 2, 1, None)
+    assert "No source is called other" in str(CliRunner().invoke(app, ["source", "check", "other"]).exception)
+
+
+def test_keys_rotate_and_the_old_one_can_go(operator: Operator) -> None:
+    product = installed(operator)
+    both = operator.key | {"second": base64.b64encode(b"n" * 32).decode()}
+    operator.patch.setenv("SEGSYNC_KEYS", json.dumps(both))
+    assert operator.json("keys", "rotate") == {"connections": 1, "syncs": 1, "key": "second"}
+    operator.patch.setenv("SEGSYNC_KEYS", json.dumps({"second": both["second"]}))
+    from bot.main import build
+    from bot.settings import Settings
+
+    later = build(Settings())
+    assert later.vault.open(later.store.syncs.ledger_key("s1"), bound_to="sync:s1") == b"l" * 32
+    product.store.close()
+
+
+def test_a_backup_is_restored_whole(operator: Operator) -> None:
+    import polars as pl
+
+    from core.difference import LEDGER_SCHEMA
+
+    product = installed(operator)
+    product.ledgers.of("s1").write(pl.DataFrame(schema=LEDGER_SCHEMA), {"audience": "a1"})
+    product.store.close()
+    file = operator.folder / "kept.tar.gz"
+    operator.types("backup", str(file))
+    assert "exists" in str(CliRunner().invoke(app, ["restore", str(file)]).exception)
+    operator.patch.setenv("SEGSYNC_DATABASE_URL", f"sqlite:///{operator.folder / 'new' / 'segsync.db'}")
+    operator.patch.setenv("SEGSYNC_DATA_DIR", str(operator.folder / "elsewhere"))
+    operator.types("restore", str(file))
+    assert [r["sync"] for r in operator.json("sync", "list")] == ["S-1"]
+    (row,) = operator.json("ledger", "verify")
+    assert (row["generation"], row["problem"]) == (1, None)
+
+
+def test_a_damaged_ledger_is_found(operator: Operator) -> None:
+    import polars as pl
+
+    from core.difference import LEDGER_SCHEMA
+
+    product = installed(operator)
+    product.ledgers.of("s1").write(pl.DataFrame(schema=LEDGER_SCHEMA), {"audience": "a1"})
+    path = next((operator.folder / "data" / "ledger" / "s1").glob("*.ledger"))
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    (row,) = operator.json("ledger", "verify", code=1)
+    assert "cannot be read" in row["problem"]
+    product.store.close()
