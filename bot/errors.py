@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from slack_bolt import App, BoltResponse
+from slack_bolt import Ack, App, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
@@ -41,18 +41,19 @@ def register(app: App) -> None:
 
     @app.error
     def tell(error: Exception, body: dict[str, Any], client: WebClient, context: dict[str, Any]) -> BoltResponse:
-        """Tells whoever acted, where they acted."""
+        """Tells whoever acted, where they acted; whoever's form has closed already, by direct message."""
+        ack: Ack | None = context.get("ack")
         text = words_for(error)
         kind = body.get("type")
         if kind == "block_suggestion":
             return BoltResponse(status=200, body={"options": []})
-        if kind == "view_submission":
+        if kind == "view_submission" and (ack is None or ack.response is None):
             return BoltResponse(status=200, body={"response_action": "update", "view": screens.problem(text)})
         try:
             said = screens.refusal(text, asks_role=isinstance(error, NotAllowed) and error.may_ask == RequestKind.ROLE)
             if respond := (context.get("respond") if body.get("response_url") else None):
                 respond(**said, response_type="ephemeral", replace_original=False)
-            elif body.get("trigger_id"):
+            elif body.get("trigger_id") and kind != "view_submission":
                 client.views_push(trigger_id=body["trigger_id"], view=screens.problem(text, more=said["blocks"][1:]))
             elif user_id := context.get("user_id"):
                 client.chat_postMessage(channel=user_id, **said)

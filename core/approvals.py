@@ -72,9 +72,7 @@ class Approvals:
         Raises Conflict(current=the request): somebody decided before, or more campaigns run on the audience than the request
         showed; then the message shows them, and approving again does it.
         """
-        require(actor, Action.DECIDE_REQUEST)
-        request = self._store.requests.get(actor.org_id, request_id)
-        _require_waiting(request)
+        request = self._to_decide(actor, request_id)
         match request.kind:
             case RequestKind.PAUSE:
                 decided = self._approve_pause(actor, request)
@@ -87,9 +85,7 @@ class Approvals:
 
     def take_over(self, actor: Actor, request_id: str) -> Request:
         """Helps with a sync by one's own connection, which becomes the one that it runs as. Slow. Raises ChannelError."""
-        require(actor, Action.DECIDE_REQUEST)
-        request = self._store.requests.get(actor.org_id, request_id)
-        _require_waiting(request)
+        request = self._to_decide(actor, request_id)
         if request.kind is not RequestKind.HELP or request.sync_id is None:
             raise NotFound
         self._pausing.take_over(actor, request.sync_id)
@@ -99,7 +95,7 @@ class Approvals:
 
     def decline(self, actor: Actor, request_id: str, *, reason: str = "") -> Request:
         """Nothing happens; whoever asked hears the reason. Raises Conflict(current) when somebody decided before."""
-        require(actor, Action.DECIDE_REQUEST)
+        self._to_decide(actor, request_id)
         now = self._clock.now()
         declined = self._store.requests.decide(actor, request_id, RequestState.DECLINED, now, reason=reason.strip())
         self._wake()
@@ -111,6 +107,15 @@ class Approvals:
         if ended:
             self._wake()
         return ended
+
+    def _to_decide(self, actor: Actor, request_id: str) -> Request:
+        """A waiting request of somebody else. Whoever has become an administrator since may do the thing itself."""
+        require(actor, Action.DECIDE_REQUEST)
+        request = self._store.requests.get(actor.org_id, request_id)
+        _require_waiting(request)
+        if request.asked_by == actor.user_id:
+            raise NotAllowed("Somebody else decides about your own request.", action=Action.DECIDE_REQUEST)
+        return request
 
     def _approve_pause(self, actor: Actor, request: Request) -> Request:
         role = self._store.organizations.role(actor.org_id, request.asked_by)

@@ -78,9 +78,9 @@ class Connecting:
     def disconnected(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """Confirmed."""
         actor: Actor = context["actor"]
-        ack()
         channel = Channel(body["view"]["private_metadata"])
         take_back = self._connections.disconnect(actor, channel)
+        ack()
         if take_back is not None:
             self._asking.begin(channel, take_back)
         if under := body["view"].get("previous_view_id"):
