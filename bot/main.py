@@ -23,6 +23,7 @@ from bot.adapters import Adapters, adapters
 from bot.asking import Asking
 from bot.clock import SystemClock
 from bot.daily import Daily
+from bot.directory import Directory
 from bot.handlers.admin import Administering
 from bot.handlers.alerts import Alerting
 from bot.handlers.approvals import Approving
@@ -78,7 +79,7 @@ class Product:
         self.beside: list[Running] = []
         self.claim_code = secrets.token_hex(4)
         self._wakes: list[Callable[[], None]] = []
-        self.asking, self.profiles = Asking(), Profiles()
+        self.asking, self.profiles, self.directory = Asking(), Profiles(), Directory()
         parts: dict[str, Any] = {"store": self.store, "clock": clock}
         self.users = Users(**parts, claim_code=self.claim_code)
         self.connections = Connections(**parts, vault=self.vault, channels=adapters.channels, public_url=settings.public_url)
@@ -210,7 +211,13 @@ class Product:
             asking=self.asking,
             profiles=self.profiles,
         )
-        browsing = Browsing(syncs=self.syncs, connections=self.connections, pausing=self.pausing, asking=self.asking)
+        browsing = Browsing(
+            syncs=self.syncs,
+            connections=self.connections,
+            pausing=self.pausing,
+            asking=self.asking,
+            directory=self.directory,
+        )
         switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
         connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)
         approving = Approving(approvals=self.approvals, syncs=self.syncs, asking=self.asking)

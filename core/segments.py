@@ -38,6 +38,11 @@ class Segments:
             raise NotFound("This segment's source is not declared any more.")
         return self._sources[source].segment(segment_id)
 
+    def made_by(self, creator: str) -> Sequence[Segment]:
+        """Segments whose creator, as their source says, holds these words."""
+        words = creator.lower()
+        return [s for source in self._sources.values() for s in source.segments() if s.creator and words in s.creator.lower()]
+
     def counted(self, segment: Segment, channel: Channel) -> Preview | None:
         """What counting this segment as it is now gave before; None: it has to be counted."""
         with self._lock:

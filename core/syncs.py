@@ -1,7 +1,8 @@
 """Syncs: create, see, list, refresh."""
 
+import builtins
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import uuid4
 
@@ -13,13 +14,14 @@ from core.models import Action, Actor, Channel, RefreshKind, SegmentKind, Sync, 
 from core.ports import AdChannel, Clock, Target
 from core.segments import Segments
 from core.store import Store
-from core.store.syncs import SyncFilter
+from core.store.syncs import SORTS, SyncFilter
 from core.vault import Vault, new_key
 from core.views import Details, Overview, SyncPage, Usage
 
-__all__ = ["PAGE", "NewSync", "SyncFilter", "Syncs"]
+__all__ = ["PAGE", "SORTS", "NewSync", "SyncFilter", "Syncs"]
 
 PAGE = 10
+_MOST_SEGMENTS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +120,31 @@ class Syncs:
     def list(self, actor: Actor, wanted: SyncFilter, page: int = 1) -> SyncPage:
         """One page, newest first; a page that is not there becomes the nearest."""
         require(actor, Action.SEE)
+        wanted = self._resolved(actor, wanted)
         rows, total = self._store.syncs.search(actor.org_id, wanted, offset=(max(page, 1) - 1) * PAGE, limit=PAGE)
         pages = max((total + PAGE - 1) // PAGE, 1)
         if page > pages:
             return self.list(actor, wanted, pages)
         return SyncPage(tuple(rows), max(page, 1), pages, total)
+
+    def _resolved(self, actor: Actor, wanted: SyncFilter) -> SyncFilter:
+        """With what the database alone does not know: whose segments, which syncs have an open alert."""
+        if wanted.creator and wanted.segments is None:
+            made = self._segments.made_by(wanted.creator)
+            wanted = replace(wanted, segments=tuple((s.source, s.id) for s in made[:_MOST_SEGMENTS]))
+        if wanted.with_alert and not wanted.alerted:
+            wanted = replace(wanted, alerted=tuple(self._store.syncs.alerted(actor.org_id)))
+        return wanted
+
+    def accounts(self, actor: Actor, words: str) -> builtins.list[tuple[str, str]]:
+        """The ad accounts (id, name) of the organization's syncs, to filter by."""
+        require(actor, Action.SEE)
+        return self._store.syncs.accounts(actor.org_id, words)
+
+    def segment_names(self, actor: Actor, words: str) -> builtins.list[str]:
+        """The segments of the organization's syncs, to filter by."""
+        require(actor, Action.SEE)
+        return self._store.syncs.segment_names(actor.org_id, words)
 
     def usage(self, actor: Actor) -> Usage:
         """The sync limit."""

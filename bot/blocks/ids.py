@@ -33,6 +33,13 @@ RETRY: Final = "sync.retry"
 LIST_STATUS: Final = "list.status"
 LIST_CHANNEL: Final = "list.channel"
 LIST_OWNER: Final = "list.owner"
+LIST_PERSON: Final = "list.person"
+LIST_SEGMENT: Final = "list.segment"
+LIST_ACCOUNT: Final = "list.account"
+LIST_SORT: Final = "list.sort"
+LIST_ALERT: Final = "list.alert"
+LIST_MORE: Final = "list.more"
+LIST_CLEAR: Final = "list.clear"
 LIST_PAGE: Final = "list.page"
 
 EDIT: Final = "edit.open"  # the value of each: a sync and its version

@@ -1,12 +1,9 @@
 """Syncs on screen: the row of a list, the list, the message that follows a refresh."""
 
-from collections.abc import Sequence
-
 from bot.blocks import ids, kit
 from bot.blocks.words import SIGNS, number, person, plain_route, route, status, value, when
-from core.models import Channel, Phase, Refresh, RefreshState, Sync, SyncStatus
+from core.models import Phase, Refresh, RefreshState, Sync, SyncStatus
 from core.troubleshooting import explain_code
-from core.views import SyncPage
 
 _PHASES = {
     Phase.READING: "Reading the segment",
@@ -37,44 +34,6 @@ def sync_row(sync: Sync) -> kit.Block:
     sizes = f"{number(sync.delivered)} in the audience" if sync.delivered is not None else "nothing delivered yet"
     text = f"{status(sync.status)} · {route(sync)}\n{person(sync.owner_id)} · last refreshed {when(sync.refreshed_at)} · {sizes}"
     return kit.section(text, accessory=details_button(sync))
-
-
-def list_message(
-    page: SyncPage, state: str, *, shown: SyncStatus | None, channel: Channel | None, owner: str | None, me: str
-) -> kit.Message:
-    """A page of syncs with its filters. `state`: the filters as text, carried by every element that changes one."""
-    title = f"{page.total} sync" + ("" if page.total == 1 else "s")
-    statuses = [kit.option("Any status", "any"), *(kit.option(s.value.capitalize(), s.value) for s in SyncStatus)]
-    channels = [kit.option("Any channel", "any"), *(kit.option(c.label, c.value) for c in Channel)]
-    owners = [kit.option("Anybody's", "any"), kit.option("Mine", me)]
-    if owner and owner != me:
-        owners.append(kit.option("The owner asked for", owner))
-    blocks = [
-        kit.header(title),
-        kit.actions(
-            kit.static_select(ids.LIST_STATUS, "Status", statuses, initial=shown.value if shown else "any"),
-            kit.static_select(ids.LIST_CHANNEL, "Channel", channels, initial=channel.value if channel else "any"),
-            kit.static_select(ids.LIST_OWNER, "Owner", owners, initial=owner or "any"),
-            block_id=kit.cut(f"filters|{state}", 255),
-        ),
-        *(sync_row(s) for s in page.rows),
-    ]
-    if not page.rows:
-        blocks.append(kit.section("No sync fits these filters. Widen them, or `/segsync create` one."))
-    if page.pages > 1:
-        turns = []
-        if page.page > 1:
-            turns.append(kit.button("← Newer", f"{ids.LIST_PAGE}.back", str(page.page - 1)))
-        if page.page < page.pages:
-            turns.append(kit.button("Older →", f"{ids.LIST_PAGE}.on", str(page.page + 1)))
-        blocks += [kit.actions(*turns, block_id=kit.cut(f"pages|{state}", 255)), kit.context(f"Page {page.page} of {page.pages}")]
-    return kit.message(f"{title}: " + "; ".join(plain_route(s) for s in page.rows[:5]), blocks)
-
-
-def picker(found: Sequence[Sync], words: str) -> kit.Message:
-    """Several syncs may have been meant."""
-    blocks = [kit.section(f"{len(found)} syncs are called something like “{kit.esc(words)}”. Which one?"), *map(sync_row, found)]
-    return kit.message(f"{len(found)} syncs fit “{words}”", blocks)
 
 
 def progress_line(refresh: Refresh) -> str:

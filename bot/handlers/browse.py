@@ -11,11 +11,12 @@ from slack_sdk import WebClient
 from slack_sdk.webhook import WebhookClient
 
 from bot.asking import Asking
-from bot.blocks import ids, kit, screens
+from bot.blocks import ids, kit, listing, screens
 from bot.blocks import syncs as blocks
 from bot.blocks.details import details_modal
-from bot.blocks.words import channel as channel_of
+from bot.directory import Directory
 from bot.handlers.ask import Ask, chosen, open_or_push, show, split
+from bot.handlers.filters import pack, parse, plain, unpack
 from core.connections import Connections
 from core.errors import NotFound, SegsyncError
 from core.models import Actor, Channel, RefreshKind, Sync, SyncStatus
@@ -23,16 +24,29 @@ from core.pausing import Pausing
 from core.syncs import SyncFilter, Syncs
 from core.views import Impact
 
+__all__ = ["Browsing", "parse"]
+
 _REMEMBERED = 1_000
-_PARTS = re.compile(r'(\w[\w-]*):("[^"]*"|\S+)|"([^"]*)"|(\S+)')
-_STATUSES = {"paused": SyncStatus.INACTIVE, "off": SyncStatus.INACTIVE, "error": SyncStatus.FAILED, "ok": SyncStatus.SYNCED}
+_FILTERS = (
+    ids.LIST_STATUS,
+    ids.LIST_CHANNEL,
+    ids.LIST_OWNER,
+    ids.LIST_PERSON,
+    ids.LIST_SEGMENT,
+    ids.LIST_ACCOUNT,
+    ids.LIST_SORT,
+    ids.LIST_ALERT,
+    ids.LIST_MORE,
+    ids.LIST_CLEAR,
+)
 
 
 class Browsing:
     """What everybody may see."""
 
-    def __init__(self, *, syncs: Syncs, connections: Connections, pausing: Pausing, asking: Asking) -> None:
+    def __init__(self, *, syncs: Syncs, connections: Connections, pausing: Pausing, asking: Asking, directory: Directory) -> None:
         self._syncs, self._connections, self._pausing, self._asking = syncs, connections, pausing, asking
+        self._directory = directory
         self._places: OrderedDict[str, str] = OrderedDict()  # view → the address by which its conversation is answered
 
     def register(self, app: App) -> None:
@@ -43,8 +57,10 @@ class Browsing:
         app.action(ids.RESYNC)(self.resync_clicked)
         app.action(ids.SHARE)(self.share)
         app.action(re.compile(rf"^{re.escape(ids.LIST_PAGE)}\."))(self.turn)
-        for filtered in (ids.LIST_STATUS, ids.LIST_CHANNEL, ids.LIST_OWNER):
+        for filtered in _FILTERS:
             app.action(filtered)(self.filter)
+        app.options(ids.LIST_SEGMENT)(self.segment_options)
+        app.options(ids.LIST_ACCOUNT)(self.account_options)
 
     def overview(self, ask: Ask) -> None:
         """`/segsync` alone."""
@@ -57,37 +73,77 @@ class Browsing:
 
     def list(self, ask: Ask) -> None:
         """`list [filters]`."""
-        ask.say(self.page(ask.actor, parse(ask.words, ask.actor.user_id), 1))
+        org_id = ask.actor.org_id
+        wanted = parse(ask.words, ask.actor.user_id, lambda name: self._directory.find(ask.client, org_id, name))
+        ask.say(self.page(ask.actor, wanted, 1))
 
-    def page(self, actor: Actor, wanted: SyncFilter, page: int) -> kit.Message:
+    def page(self, actor: Actor, wanted: SyncFilter, page: int, *, more: bool = False) -> kit.Message:
         """One page of the list, with its filters."""
         found = self._syncs.list(actor, wanted, page)
-        return blocks.list_message(
-            found, _pack(wanted), shown=wanted.status, channel=wanted.channel, owner=wanted.owner_id, me=actor.user_id
+        shown = listing.Shown(
+            state=pack(wanted, more=more),
+            me=actor.user_id,
+            status=wanted.status,
+            channel=wanted.channel,
+            owner=wanted.owner_id,
+            account=wanted.account,
+            segment=wanted.segment,
+            creator=wanted.creator,
+            words=wanted.words,
+            with_alert=wanted.with_alert,
+            sort=wanted.sort,
+            more=more,
         )
+        return listing.list_message(found, shown)
 
     def filter(self, ack: Ack, body: dict[str, Any], respond: Respond, context: BoltContext) -> None:
         """A filter was chosen: the same message shows the first page of what fits."""
         ack()
         actor: Actor = context["actor"]
         action = body["actions"][0]
-        wanted, picked = _unpack(action["block_id"], actor.user_id), chosen(body)
+        wanted, more = unpack(action["block_id"], actor.user_id)
+        picked = str(action.get("selected_user") or chosen(body))
         value = None if picked == "any" else picked
-        if action["action_id"] == ids.LIST_STATUS:
-            wanted = replace(wanted, status=SyncStatus(value) if value else None)
-        elif action["action_id"] == ids.LIST_CHANNEL:
-            wanted = replace(wanted, channel=Channel(value) if value else None)
-        else:
-            wanted = replace(wanted, owner_id=value)
-        respond(**self.page(actor, wanted, 1), replace_original=True)
+        match action["action_id"]:
+            case ids.LIST_STATUS:
+                wanted = replace(wanted, status=SyncStatus(value) if value else None)
+            case ids.LIST_CHANNEL:
+                wanted = replace(wanted, channel=Channel(value) if value else None)
+            case ids.LIST_SEGMENT:
+                wanted = replace(wanted, segment=value)
+            case ids.LIST_ACCOUNT:
+                wanted = replace(wanted, account=value)
+            case ids.LIST_SORT:
+                wanted = replace(wanted, sort="" if value == "newest" else str(value or ""))
+            case ids.LIST_ALERT:
+                wanted = replace(wanted, with_alert=not wanted.with_alert)
+            case ids.LIST_MORE:
+                more = value == "more"
+            case ids.LIST_CLEAR:
+                wanted = SyncFilter()
+            case _:
+                wanted = replace(wanted, owner_id=value)
+        respond(**self.page(actor, wanted, 1, more=more), replace_original=True)
+
+    def segment_options(self, ack: Ack, payload: dict[str, Any], context: BoltContext) -> None:
+        """Segments of the syncs that there are."""
+        found = self._syncs.segment_names(context["actor"], str(payload.get("value") or ""))
+        names = dict.fromkeys(name[:75] for name in found)
+        ack(options=[kit.option("Any segment", "any"), *(kit.option(name, name) for name in names)][: kit.OPTIONS])
+
+    def account_options(self, ack: Ack, payload: dict[str, Any], context: BoltContext) -> None:
+        """Ad accounts of the syncs that there are."""
+        found = self._syncs.accounts(context["actor"], str(payload.get("value") or ""))
+        options = [kit.option(name, account_id[:75], account_id) for account_id, name in found]
+        ack(options=[kit.option("Any ad account", "any"), *options][: kit.OPTIONS])
 
     def turn(self, ack: Ack, body: dict[str, Any], respond: Respond, context: BoltContext) -> None:
         """Another page in the same message."""
         ack()
         actor: Actor = context["actor"]
         number = chosen(body)
-        wanted = _unpack(body["actions"][0]["block_id"], actor.user_id)
-        respond(**self.page(actor, wanted, int(number) if number.isdigit() else 1), replace_original=True)
+        wanted, more = unpack(body["actions"][0]["block_id"], actor.user_id)
+        respond(**self.page(actor, wanted, int(number) if number.isdigit() else 1, more=more), replace_original=True)
 
     def show(self, ask: Ask) -> None:
         """`show <sync>`."""
@@ -109,7 +165,7 @@ class Browsing:
 
     def for_one(self, ask: Ask, act: Callable[[Sync], object]) -> None:
         """Finds the one sync that is meant, or asks which."""
-        words = ask.words.strip("\"“”' ")
+        words = plain(ask.words).strip("\"' ")
         if not words:
             ask.say(self.page(ask.actor, SyncFilter(), 1))
             return
@@ -117,7 +173,7 @@ class Browsing:
         if not found:
             raise NotFound(f"No sync is called “{words}”. `/segsync list` shows all of them.")
         if len(found) > 1:
-            ask.say(blocks.picker(found, words))
+            ask.say(listing.picker(found, words, ask.command))
             return
         act(found[0])
 
@@ -189,50 +245,3 @@ def _post(response_url: str, message: kit.Message) -> bool:
     """Into the conversation that a response address belongs to; False when it has ended (30 minutes, five answers)."""
     answer = WebhookClient(response_url).send(**message, response_type="in_channel", replace_original=False)
     return answer.status_code == 200
-
-
-def parse(text: str, me: str) -> SyncFilter:
-    """Filters as people write them, in any order; words without a key search names."""
-    wanted, words = SyncFilter(), []
-    for key, value, quoted, word in _PARTS.findall(text.replace("“", '"').replace("”", '"')):
-        said = value.strip('"')
-        match key.lower():
-            case "status" | "state":
-                status = _STATUSES.get(said.lower()) or next((s for s in SyncStatus if s.value == said.lower()), None)
-                wanted = replace(wanted, status=status) if status else wanted
-            case "channel" | "on":
-                wanted = replace(wanted, channel=channel_of(said) or wanted.channel)
-            case "by" | "owner":
-                wanted = replace(wanted, owner_id=me if said.lower() in ("me", "@me") else _user(said))
-            case "account":
-                wanted = replace(wanted, account=said)
-            case "segment":
-                wanted = replace(wanted, segment=said)
-            case "has":
-                wanted = replace(wanted, with_alert=True)
-            case "":
-                words.append(quoted or word)
-            case _:
-                words.append(said)
-    return replace(wanted, words=" ".join(words)[:80])
-
-
-def _user(said: str) -> str:
-    return said.strip("<>@").partition("|")[0]
-
-
-def _pack(wanted: SyncFilter) -> str:
-    """The filters as text, short enough for a block's id, readable by `parse`."""
-    parts = {
-        "status": wanted.status.value if wanted.status else None,
-        "channel": wanted.channel.value if wanted.channel else None,
-        "by": wanted.owner_id,
-        "account": wanted.account and f'"{wanted.account[:60]}"',
-        "segment": wanted.segment and f'"{wanted.segment[:60]}"',
-        "has": "alert" if wanted.with_alert else None,
-    }
-    return " ".join([f"{k}:{v}" for k, v in parts.items() if v] + ([wanted.words[:60]] if wanted.words else []))
-
-
-def _unpack(block_id: str, me: str) -> SyncFilter:
-    return parse(block_id.partition("|")[2], me)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict, LimitReached, NotFound
@@ -15,9 +16,11 @@ from core.store.closing import close_requests
 from core.store.database import Database
 from core.store.refreshes import close_open, open_run
 from core.store.rows import note, tell
-from core.tables import OrganizationRow, SyncRow
+from core.tables import AlertRow, OrganizationRow, SyncRow
 
 ACTIVE = ("syncing", "synced", "failed")
+SORTS = ("number", "name", "status", "refreshed", "created", "size", "owner")
+_MOST_ALERTED = 5_000  # syncs with an alert that one list can be narrowed to
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ class SyncFilter:
     segment: str | None = None
     with_alert: bool = False
     words: str = ""
+    creator: str | None = None  # of the segment, as its source says
+    segments: tuple[tuple[str, str], ...] | None = None  # (source, id): what `creator` was found to mean
+    alerted: tuple[str, ...] = ()  # the syncs that `with_alert` was found to mean
+    sort: str = ""  # a key of SORTS; with a minus before it the other way round
 
 
 class SyncStore:
@@ -90,8 +97,37 @@ class SyncStore:
         where = _where(org_id, wanted)
         with self._database.read() as session:
             total = session.scalar(select(func.count()).select_from(SyncRow).where(*where)) or 0
-            found = session.scalars(select(SyncRow).where(*where).order_by(SyncRow.number.desc()).offset(offset).limit(limit))
+            found = session.scalars(select(SyncRow).where(*where).order_by(*_order(wanted.sort)).offset(offset).limit(limit))
             return [rows.sync(r) for r in found], total
+
+    def alerted(self, org_id: str) -> list[str]:
+        """The ids of the syncs that an open alert is about."""
+        with self._database.read() as session:
+            found = session.scalars(select(AlertRow.sync_ids).where(AlertRow.org_id == org_id, AlertRow.state == "open"))
+            return list(dict.fromkeys(i for ids in found for i in ids))[:_MOST_ALERTED]
+
+    def accounts(self, org_id: str, words: str, limit: int = 100) -> list[tuple[str, str]]:
+        """The ad accounts (id, name) that syncs run on, by part of their name or id."""
+        with self._database.read() as session:
+            found = session.execute(
+                select(SyncRow.account_id, func.min(SyncRow.account_name))
+                .where(
+                    SyncRow.org_id == org_id,
+                    SyncRow.deleted_at.is_(None),
+                    or_(_holds(SyncRow.account_name, words), _holds(SyncRow.account_id, words)),
+                )
+                .group_by(SyncRow.account_id)
+                .order_by(func.min(SyncRow.account_name))
+                .limit(limit)
+            )
+            return [(str(i), str(name)) for i, name in found]
+
+    def segment_names(self, org_id: str, words: str, limit: int = 100) -> list[str]:
+        """The names of the segments that syncs keep up, by part of the name."""
+        with self._database.read() as session:
+            where = (SyncRow.org_id == org_id, SyncRow.deleted_at.is_(None), _holds(SyncRow.segment_name, words))
+            found = session.scalars(select(SyncRow.segment_name).where(*where).distinct().order_by(SyncRow.segment_name))
+            return list(found.fetchmany(limit))
 
     def usage(self, org_id: str) -> tuple[int, int]:
         """Active syncs, and how many there may be."""
@@ -236,12 +272,30 @@ def _where(org_id: str, wanted: SyncFilter) -> Sequence[ColumnElement[bool]]:
     if wanted.segment:
         where.append(_holds(SyncRow.segment_name, wanted.segment))
     if wanted.with_alert:
-        where.append(SyncRow.failure.is_not(None))
+        where.append(SyncRow.id.in_(wanted.alerted))
+    if wanted.segments is not None:
+        where.append(or_(*(and_(SyncRow.segment_source == s, SyncRow.segment_id == i) for s, i in wanted.segments), false()))
     where += [
         or_(_holds(SyncRow.name, word), _holds(SyncRow.account_name, word), _holds(SyncRow.channel, word))
         for word in wanted.words.split()
     ]
     return where
+
+
+def _order(sort: str) -> Sequence[ColumnElement[Any]]:
+    columns: dict[str, Any] = {
+        "name": func.lower(SyncRow.name),
+        "status": SyncRow.status,
+        "refreshed": SyncRow.refreshed_at,
+        "created": SyncRow.created_at,
+        "size": SyncRow.delivered,
+        "owner": SyncRow.owner_id,
+        "number": SyncRow.number,
+    }
+    column = columns.get(sort.lstrip("-"))
+    if column is None:
+        return (SyncRow.number.desc(),)
+    return (column.desc() if sort.startswith("-") else column.asc()).nulls_last(), SyncRow.number.desc()
 
 
 def _holds(column: object, words: str) -> ColumnElement[bool]:
