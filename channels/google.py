@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from channels.google_ads import Ads
-from channels.google_errors import AUDIENCES_URL, NameTaken, UnknownRequest, error_of
+from channels.google_errors import AUDIENCES_URL, NameTaken, NoSuchAddress, UnknownRequest, error_of
 from channels.google_login import SCOPES, Login
 from channels.google_rows import CONTACT, MOBILE, is_internal, matched_share, members, refused
 from channels.http import Answer, Http, retry_after
@@ -268,7 +268,7 @@ class Google:
             return self._send(
                 verb, grant, f"{self._ads_url}/{path}", json=json, params=None, headers=headers, account=account, safe=True
             )
-        except AudienceGone:
+        except (AudienceGone, NoSuchAddress):
             raise VersionSunset("Google no longer serves the version of the Google Ads API that segsync asks for.") from None
 
     def _send(

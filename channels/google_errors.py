@@ -34,6 +34,10 @@ class UnknownRequest(ChannelError):
     """Google does not know, or no longer knows, the request whose status was asked for."""
 
 
+class NoSuchAddress(ChannelError):
+    """Google has nothing at this address: the operator looks at the addresses and versions in the settings."""
+
+
 # reason, code or status as Google writes it, or HTTP status
 TABLE: dict[str | int, type[ChannelError]] = {
     "TERMS_AND_CONDITIONS_NOT_SIGNED": TermsNotAccepted,
@@ -77,6 +81,7 @@ TABLE: dict[str | int, type[ChannelError]] = {
     "NOT_FOUND": AudienceGone,
     401: NeedsReconnect,
     403: AccessLost,
+    404: NoSuchAddress,
     408: Unavailable,
     413: Rejected,
     429: RateLimited,
@@ -110,8 +115,6 @@ _SAID: dict[type[ChannelError], str] = {
     AudienceGone: "The audience no longer exists in Google Ads.",
     NotAllowlisted: "Google does not allow this ad account to use Customer Match.",
     VersionSunset: "Google no longer serves the version of the Google Ads API that segsync asks for.",
-    UnknownRequest: "Google does not know this request.",
-    NameTaken: "Another audience of the ad account has this name.",
 }
 
 
@@ -135,7 +138,7 @@ def error_of(status: int, body: Any, *, retry_after: float | None = None) -> Cha
     if name == "SERVICE_DISABLED":
         return ChannelError("An API is not enabled in segsync's own Google Cloud project: the operator enables it there.")
     if kind is not None:
-        return kind(_SAID[kind])
+        return kind(_SAID.get(kind))
     if status >= 500:
         return Unavailable(_SAID[Unavailable])
     told = next((str(n) for n in names if isinstance(n, str) and re.fullmatch("[A-Z0-9_]+", n)), "")
