@@ -112,16 +112,17 @@ class Connections:
         found = self._store.connections.get(mine.id) if mine else None
         if mine is None or found is None or found[1] is None:
             return None
-        grant = self._open(mine.id, found[1])
+        sealed = found[1]
         self._accounts.pop(mine.id, None)
         if not self._store.connections.remove(actor, channel, self._clock.now()):
             return None
+        return lambda: self.take_back(mine, sealed)
 
-        def take_back() -> None:
-            with suppress(ChannelError):  # forgotten it is in any case
-                self._channels[channel].revoke(grant)
-
-        return take_back
+    def take_back(self, connection: Connection, sealed_grant: bytes) -> None:
+        """Asks the platform to forget a consent that is forgotten here. Slow; a refusal changes nothing."""
+        if connection.channel in self._channels:
+            with suppress(ChannelError):
+                self._channels[connection.channel].revoke(self._open(connection.id, sealed_grant))
 
     def accounts(self, actor: Actor, channel: Channel) -> Sequence[AdAccount]:
         """The ad accounts that the actor's own connection reaches; asks the platform at most once a minute."""

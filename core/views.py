@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from core.models import Action, Alert, Campaign, Channel, Connection, Refresh, Request, Segment, Sync, SyncStatus
+from core.models import Action, Alert, Campaign, Channel, Connection, Refresh, Request, Role, Segment, Sync, SyncStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,15 @@ class RequestView:
 
     request: Request
     sync: Sync | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody of the organization: the role, and what they have connected."""
+
+    user_id: str
+    role: Role
+    connections: tuple[Connection, ...]
 
 
 @dataclass(frozen=True, slots=True)

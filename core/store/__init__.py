@@ -7,6 +7,7 @@ from core.store.editing import EditStore
 from core.store.measures import MeasureStore
 from core.store.organizations import OrganizationStore
 from core.store.outbox import OutboxStore
+from core.store.people import PeopleStore
 from core.store.refreshes import RefreshStore
 from core.store.requests import RequestStore
 from core.store.sealed import SealedStore
@@ -27,6 +28,7 @@ class Store:
         self.measures = MeasureStore(self.database)
         self.editing = EditStore(self.database)
         self.alerts = AlertStore(self.database)
+        self.people = PeopleStore(self.database)
         self.sealed = SealedStore(self.database)
         self.requests = RequestStore(self.database)
         self.watch = WatchStore(self.database)

@@ -12,6 +12,7 @@ from core.store.alarms import end_of_connection_trouble
 from core.store.database import Database
 from core.store.refreshes import open_run
 from core.store.rows import note, tell
+from core.store.welcome import tick_off
 from core.tables import ConnectionRow, ConsentRow, OutboxRow, SyncRow
 
 
@@ -98,7 +99,7 @@ class ConnectionStore:
         sealed_grant: bytes,
         at: datetime,
         *,
-        letter: str,
+        letter: str = "",
         draft: str = "",
     ) -> Connection:
         """A consent succeeded: stores the grant, ends the connection's alerts, and wakes what stood still because of it.
@@ -124,8 +125,10 @@ class ConnectionStore:
                 after={"person": "connected", "scopes": list(grant.scopes)},
             )
             self._wake(session, row, at)
+            tick_off(session, actor.org_id, at)
             target, payload = f"dm:{actor.user_id}", {"draft": draft} if draft else {}
-            tell(session, org_id=actor.org_id, topic="connected", subject_id=letter, target=target, at=at, payload=payload)
+            about = letter or f"{channel.value}:{connection_id}:{at.isoformat()}"
+            tell(session, org_id=actor.org_id, topic="connected", subject_id=about, target=target, at=at, payload=payload)
             return rows.connection(row)
 
     def went_on(self, letter: str, at: datetime) -> None:

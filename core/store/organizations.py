@@ -11,7 +11,8 @@ from core.models import Actor, AuditEntry, RequestKind, Role
 from core.store import rows
 from core.store.closing import close_requests
 from core.store.database import Database
-from core.store.rows import note
+from core.store.rows import note, tell
+from core.store.welcome import tick_off, welcome
 from core.tables import AuditRow, OrganizationRow, UserRow
 
 
@@ -62,6 +63,7 @@ class OrganizationStore:
                 else:
                     row.settings = row.settings | {name: value}
             note(session, actor, at, "settings", "settings", before=before, after=changes)
+            tick_off(session, actor.org_id, at)
 
     def role(self, org_id: str, user_id: str) -> Role:
         """Whoever nobody gave a role is a viewer."""
@@ -92,15 +94,19 @@ class OrganizationStore:
             return [rows.audit_entry(r) for r in session.scalars(query.order_by(AuditRow.id.desc()).limit(limit))]
 
 
-def set_role(session: Session, actor: Actor, user_id: str, role: Role, at: datetime) -> bool:
-    """Gives a role, in the caller's transaction; False when nobody would be left as primary administrator."""
+def set_role(session: Session, actor: Actor, user_id: str, role: Role, at: datetime, *, tells: bool = True) -> bool:
+    """Gives a role, in the caller's transaction; False when nobody would be left as primary administrator.
+
+    The first one is welcomed; others hear of their new role from segsync, unless `tells` is False.
+    """
     session.get_one(OrganizationRow, actor.org_id, with_for_update=True)
     row = session.get(UserRow, (actor.org_id, user_id))
     old = Role(row.role) if row else Role.VIEWER
-    if old is Role.PRIMARY_ADMIN and role is not old:
-        primary = (UserRow.org_id == actor.org_id, UserRow.role == Role.PRIMARY_ADMIN.value)
-        if (session.scalar(select(func.count()).select_from(UserRow).where(*primary)) or 0) < 2:
-            return False
+    primary = (UserRow.org_id == actor.org_id, UserRow.role == Role.PRIMARY_ADMIN.value)
+    administer = session.scalar(select(func.count()).select_from(UserRow).where(*primary)) or 0
+    if old is Role.PRIMARY_ADMIN and role is not old and administer < 2:
+        return False
+    is_first = role is Role.PRIMARY_ADMIN and administer == 0
     if row is None:
         session.add(UserRow(org_id=actor.org_id, id=user_id, role=role.value, settings={}))
     else:
@@ -108,4 +114,11 @@ def set_role(session: Session, actor: Actor, user_id: str, role: Role, at: datet
     if role is not Role.VIEWER:
         close_requests(session, actor.org_id, (RequestKind.ROLE,), at, user_id=user_id)
     note(session, actor, at, "role", f"user {user_id}", before={"role": old.value}, after={"role": role.value})
+    if is_first:
+        welcome(session, actor.org_id, user_id, at)
+    tick_off(session, actor.org_id, at)
+    if tells and old is not role and actor.surface == "slack" and actor.user_id != user_id:
+        payload, target = {"role": role.value, "by": actor.user_id}, f"dm:{user_id}"
+        once = f"role:{actor.org_id}:{user_id}:{at.isoformat()}"
+        tell(session, org_id=actor.org_id, topic="role", subject_id=user_id, target=target, at=at, payload=payload, once=once)
     return True

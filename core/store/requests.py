@@ -106,7 +106,7 @@ class RequestStore:
             row = _waiting(session, actor.org_id, request_id)
             row.role = role.value
             _decide(session, row, actor, RequestState.APPROVED, at)
-            set_role(session, actor, row.asked_by, role, at)
+            set_role(session, actor, row.asked_by, role, at, tells=False)
             return rows.request(row)
 
     def decide(self, actor: Actor, request_id: str, state: RequestState, at: datetime, *, reason: str = "") -> Request:
