@@ -4,10 +4,10 @@ from core.store.alerts import AlertStore
 from core.store.connections import ConnectionStore
 from core.store.database import Database
 from core.store.editing import EditStore
+from core.store.lives import LifeStore
 from core.store.measures import MeasureStore
 from core.store.organizations import OrganizationStore
 from core.store.outbox import OutboxStore
-from core.store.people import PeopleStore
 from core.store.refreshes import RefreshStore
 from core.store.requests import RequestStore
 from core.store.sealed import SealedStore
@@ -28,7 +28,7 @@ class Store:
         self.measures = MeasureStore(self.database)
         self.editing = EditStore(self.database)
         self.alerts = AlertStore(self.database)
-        self.people = PeopleStore(self.database)
+        self.lives = LifeStore(self.database)
         self.sealed = SealedStore(self.database)
         self.requests = RequestStore(self.database)
         self.watch = WatchStore(self.database)

@@ -9,7 +9,7 @@ import pytest
 from core.errors import LeaseLost, NotAllowed
 from core.models import Actor, AlertState, Channel, ConnectionStatus, Counts, Phase, Progress, RequestState, Role
 from core.people import KEPT, People
-from core.store.people import Left
+from core.store.lives import Left
 from tests.alerts.conftest import ANA, BO, MIA, ORG, TOM, VERA, Firm
 
 
@@ -141,11 +141,11 @@ def test_thirty_days_after_the_uninstall_everything_is_forgotten(lives: Lives) -
 def test_the_first_administrator_is_welcomed_and_the_steps_tick_themselves_off(lives: Lives) -> None:
     firm, store = lives.firm, lives.firm.store
     assert firm.targets("welcome") == {f"dm:{ANA}"}
-    assert [s for s, done in store.people.steps(ORG, ANA).items() if not done] == ["connect", "approvals"]
+    assert [s for s, done in store.lives.steps(ORG, ANA).items() if not done] == ["connect", "approvals"]
     firm.post()
     firm.choose(approval_conversation="C0YES")
     firm.connections[ANA] = firm.connect(ANA)
-    assert all(store.people.steps(ORG, ANA).values())
+    assert all(store.lives.steps(ORG, ANA).values())
     assert {line for line in firm.post() if "welcome" in line} == {f"edit welcome dm:{ANA}"}
 
 

@@ -29,7 +29,7 @@ class Left:
     sealed_grant: bytes
 
 
-class PeopleStore:
+class LifeStore:
     """Who is there."""
 
     def __init__(self, database: Database) -> None:
