@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock screenshots bench clean
+.PHONY: help demo test lint format lock docs screenshots bench clean
 
 help:  ## say what can be typed
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ lock:  ## renew both lock files from pyproject.toml
 
 clean:  ## forget the environment and the caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+docs: .venv/dev  ## write docs/channels.md anew from the tables in channels/
+	@$(PY) -m tests.channels.page
 
 screenshots: .venv/dev  ## take the pictures in docs/ from the demo in Chromium
 	@$(PY) -m tests.browser.screens

@@ -86,6 +86,7 @@ TABLE: dict[str | int, type[ChannelError]] = {
     413: Rejected,
     429: RateLimited,
 }
+HANDLED = (NameTaken, UnknownRequest)  # of these nobody hears
 EXPIRED = ("ACCESS_TOKEN_EXPIRED", "OAUTH_TOKEN_EXPIRED")
 # what the counts call a refused member, by the field that is wrong
 REASONS: Sequence[tuple[str, str]] = (
