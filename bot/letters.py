@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from bot.blocks import alerts, kit, requests, screens
 from bot.blocks import syncs as blocks
+from bot.blocks.digest import digest_message
+from core.digest import Digests
 from core.errors import NotFound
 from core.models import Alert, Channel, Refresh, Sync
 from core.store import Store
@@ -16,8 +18,8 @@ Draw = Callable[[Letter], kit.Message | None]
 class Letters:
     """Draws by topic. `seen`: an alert as a message shows it. `more`: topics that others draw."""
 
-    def __init__(self, *, store: Store, seen: Callable[[Alert], AlertView]) -> None:
-        self._store, self._seen = store, seen
+    def __init__(self, *, store: Store, seen: Callable[[Alert], AlertView], digests: Digests) -> None:
+        self._store, self._seen, self._digests = store, seen, digests
         self.more: dict[str, Draw] = {}
 
     def write(self, letter: Letter) -> kit.Message | None:
@@ -46,6 +48,8 @@ class Letters:
                 request = self._store.requests.get(letter.org_id, letter.subject_id)
                 view = RequestView(request, self._sync(letter.org_id, request.sync_id) if request.sync_id else None)
                 return requests.request_message(view) if letter.topic == "request" else requests.decision_message(view)
+            case "digest":
+                return digest_message(self._digests.of(letter.org_id))
             case topic:
                 return self.more[topic](letter) if topic in self.more else None
 

@@ -40,6 +40,7 @@ from bot.web import Web
 from core.alerts import Alerts
 from core.approvals import Approvals
 from core.connections import Connections
+from core.digest import Digests
 from core.ledger import Ledgers
 from core.models import Actor, RefreshKind, Role
 from core.pausing import Pausing
@@ -90,7 +91,8 @@ class Product:
         self.approvals = Approvals(**parts, pausing=self.pausing, wake=self.wake)
         self.alerts = Alerts(**shared, pausing=self.pausing)
         self.watch = Watch(**parts, channels=adapters.channels, wake=self.wake)
-        self.letters = Letters(store=self.store, seen=self.alerts.seen)
+        self.digests = Digests(**parts, wake=self.wake)
+        self.letters = Letters(store=self.store, seen=self.alerts.seen, digests=self.digests)
         self.notifier = self._notifier()
         self.when_woken(self.notifier.wake)
         self.ledgers = Ledgers(
@@ -188,6 +190,7 @@ class Product:
         ticks = [
             scheduler.Tick("enqueue_due", every, enqueue_due),
             scheduler.Tick("watch", every, self.watch.look),
+            scheduler.Tick("digest", every, self.digests.look),
             scheduler.Tick("lapse", every, self.approvals.lapse),
         ]
         return [jobs, scheduler.Clockwork(ticks)]
@@ -222,7 +225,8 @@ class Product:
         connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)
         approving = Approving(approvals=self.approvals, syncs=self.syncs, asking=self.asking)
         audit = self.store.organizations.audit
-        alerting = Alerting(alerts=self.alerts, connections=self.connections, asking=self.asking, clock=self.clock)
+        told: dict[str, Any] = {"alerts": self.alerts, "digests": self.digests}
+        alerting = Alerting(**told, connections=self.connections, asking=self.asking, clock=self.clock)
         administering = Administering(users=self.users, syncs=self.syncs, audit=lambda org_id, words: audit(org_id, words=words))
         journeys: dict[str, Journey] = {
             "overview": browsing.overview,
@@ -238,6 +242,7 @@ class Product:
             "connect": connecting.connect,
             "disconnect": connecting.disconnect,
             "alerts": alerting.alerts,
+            "digest": alerting.digest,
             "approvals": approving.approvals,
             "people": administering.people,
             "roles": administering.roles,

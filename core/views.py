@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from core.models import Action, Alert, Campaign, Channel, Connection, Refresh, Request, Role, Segment, Sync, SyncStatus
 
@@ -150,3 +150,41 @@ class TakenOver:
     alert: AlertView
     taken: tuple[Sync, ...]
     refused: tuple[tuple[Sync, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How many refreshes ended well and badly on a day (UTC)."""
+
+    day: date
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How many members a week's refreshes of a sync added and removed."""
+
+    sync: Sync
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven days in figures; `opened` and `resolved` count alerts."""
+
+    days: tuple[Day, ...]
+    opened: int
+    resolved: int
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What the weekly digest tells. `alerts`: those open now."""
+
+    organization: str
+    usage: Usage
+    week: Week
+    alerts: tuple[Alert, ...]

@@ -36,6 +36,7 @@ COMMANDS = (
     Command("alerts", "[mine|all]", "what needs somebody, the most severe first"),
     Command("approvals", "", "requests that wait for you, or that you made"),
     Command("usage", "", "the sync limit and what could be paused"),
+    Command("digest", "", "the week: refreshes, failures, biggest changes; also every Monday in the alert conversation"),
     Command("people", "", "who has which role", Action.SEE_PEOPLE),
     Command("roles", "", "give and take roles", Action.GIVE_ROLE),
     Command("audit", "[words]", "who did what, when", Action.AUDIT),

@@ -10,9 +10,11 @@ from bot.actor import organization
 from bot.asking import Asking
 from bot.blocks import alerts as blocks
 from bot.blocks import ids, kit, screens
+from bot.blocks.digest import digest_message
 from bot.handlers.ask import Ask, chosen, open_or_push, show
 from core.alerts import SNOOZES, Alerts
 from core.connections import Connections
+from core.digest import Digests
 from core.errors import NeedsReconnect, NotFound, SegsyncError
 from core.models import Actor, Channel
 from core.ports import Clock
@@ -22,8 +24,9 @@ from core.views import Arrival
 class Alerting:
     """Open alerts and their actions."""
 
-    def __init__(self, *, alerts: Alerts, connections: Connections, asking: Asking, clock: Clock) -> None:
-        self._alerts, self._connections, self._asking, self._clock = alerts, connections, asking, clock
+    def __init__(self, *, alerts: Alerts, digests: Digests, connections: Connections, asking: Asking, clock: Clock) -> None:
+        self._alerts, self._digests, self._connections = alerts, digests, connections
+        self._asking, self._clock = asking, clock
 
     def register(self, app: App) -> None:
         """Buttons and the snooze menu."""
@@ -42,6 +45,10 @@ class Alerting:
     def alerts(self, ask: Ask) -> None:
         """`alerts [mine|all]`."""
         ask.say(self._list(ask.actor, mine=ask.words.strip().lower() == "mine"))
+
+    def digest(self, ask: Ask) -> None:
+        """`digest`: the weekly one, now."""
+        ask.say(digest_message(self._digests.now(ask.actor)))
 
     def details(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """*Details* of an alert that several syncs share."""

@@ -3,6 +3,7 @@
 from core.store.alerts import AlertStore
 from core.store.connections import ConnectionStore
 from core.store.database import Database
+from core.store.digest import DigestStore
 from core.store.editing import EditStore
 from core.store.lives import LifeStore
 from core.store.measures import MeasureStore
@@ -32,6 +33,7 @@ class Store:
         self.sealed = SealedStore(self.database)
         self.requests = RequestStore(self.database)
         self.watch = WatchStore(self.database)
+        self.digest = DigestStore(self.database)
 
     def close(self) -> None:
         """Closes every connection."""

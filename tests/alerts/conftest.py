@@ -81,7 +81,9 @@ class Firm:
         known = self.store.connections.of_user(ORG, user).get(Channel.META)
         grant = Grant("t", ends_at=now + timedelta(days=ends_in_days) if ends_in_days is not None else None, person_name=user)
         actor = Actor(ORG, user, Role.MARKETING_USER)
-        made = self.store.connections.save(actor, known.id if known else uuid4().hex, Channel.META, grant, b"sealed", now)
+        made = self.store.connections.save(
+            actor, known.id if known else uuid4().hex, Channel.META, grant, b"sealed", now, letter=f"meta:{uuid4().hex}"
+        )
         return made.id
 
     def sync(self, owner: str = MIA, account: str = "1001", *, channel: Channel = Channel.META, run_as: str = "") -> Sync:

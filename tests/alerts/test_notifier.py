@@ -7,6 +7,7 @@ import pytest
 
 from bot.letters import Letters
 from bot.notifier import Notifier
+from core.digest import Digests
 from core.models import Alert
 from core.views import AlertView
 from tests.alerts.conftest import ANA, MIA, Firm
@@ -24,7 +25,8 @@ class Post:
 
     def restart(self) -> Notifier:
         client: Any = self.slack
-        letters = Letters(store=self.firm.store, seen=self._seen)
+        digests = Digests(store=self.firm.store, clock=self.firm.clock, wake=lambda: None)
+        letters = Letters(store=self.firm.store, seen=self._seen, digests=digests)
         self.notifier = Notifier(store=self.firm.store, client=client, clock=self.firm.clock, letters=letters)
         return self.notifier
 
