@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ class Profile:
     name: str
     tz: str
     guest: bool
+    gone: str = ""  # why this person may not use segsync any more, as Slack says for certain
 
 
 class Profiles:
@@ -49,7 +50,7 @@ class Profiles:
         outside = bool(user.get("is_stranger") or user.get("is_bot") or user.get("deleted"))
         guest = outside or bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
         name = str(user.get("profile", {}).get("display_name") or user.get("real_name") or user.get("name") or "")
-        profile = Profile(name, str(user.get("tz") or "UTC"), guest)
+        profile = Profile(name, str(user.get("tz") or "UTC"), guest, gone(user))
         with self._lock:
             self._known[org_id, user_id] = (self._ticks(), profile)
         return profile
@@ -61,11 +62,20 @@ class Profiles:
                 del self._known[key]
 
 
-class WhoAsks:
-    """Bolt middleware: puts the `Actor` into the context under `actor`."""
+def gone(user: Mapping[str, Any]) -> str:
+    """Why somebody may not use segsync any more, in a word; nothing for whoever may."""
+    if user.get("deleted"):
+        return "deactivated"
+    return "guest" if user.get("is_restricted") or user.get("is_ultra_restricted") else ""
 
-    def __init__(self, *, users: Users, profiles: Profiles, welcome: Callable[[str, str], None]) -> None:
-        self._users, self._profiles, self._welcome = users, profiles, welcome
+
+class WhoAsks:
+    """Bolt middleware: puts the `Actor` into the context under `actor`. `left`: somebody acts who has become a guest."""
+
+    def __init__(
+        self, *, users: Users, profiles: Profiles, welcome: Callable[[str, str], None], left: Callable[[str, str, str], object]
+    ) -> None:
+        self._users, self._profiles, self._welcome, self._left = users, profiles, welcome, left
         self._seen: set[str] = set()
 
     def __call__(
@@ -79,6 +89,8 @@ class WhoAsks:
             self._welcome(org_id, str(body.get("team_domain") or ""))
             self._seen.add(org_id)
         profile = self._profiles.of(client, org_id, user_id)
+        if profile.gone:
+            self._left(org_id, user_id, profile.gone)
         if profile.guest:
             return _refuse(context, client, body, user_id)
         context["actor"] = self._users.actor(org_id, user_id, name=profile.name, tz=profile.tz)

@@ -34,6 +34,7 @@ from bot.handlers.create import Creating
 from bot.handlers.home import Home
 from bot.handlers.pausing import Switching
 from bot.letters import Letters
+from bot.lives import Lives
 from bot.notifier import Notifier
 from bot.settings import Settings
 from bot.web import Web
@@ -99,6 +100,17 @@ class Product:
             folder=self.settings.data_dir / "ledger",
             key=lambda sync_id: self.vault.open(self.store.syncs.ledger_key(sync_id), bound_to=f"sync:{sync_id}"),
         )
+        self.lives = Lives(
+            **parts,
+            connections=self.connections,
+            asking=self.asking,
+            profiles=self.profiles,
+            letters=self.letters,
+            client_of=lambda _org_id: self.client,
+            removed=lambda _org_id: None,
+            forget=self.ledgers.forget,
+            wake=self.wake,
+        )
         self.refreshing = self._refreshing()
         self.beside += self._background()
         self.bolt = self._bolt()
@@ -153,6 +165,7 @@ class Product:
         """The organization exists, and who administers it by setting does."""
         now = self.clock.now()
         self.store.organizations.ensure(org_id, name=name, sync_limit=self.settings.sync_limit, at=now)
+        self.lives.people.installed(org_id)
         first = self.settings.primary_admin
         if first and not self.users.has_administrator(org_id):
             actor = Actor(org_id, first, Role.PRIMARY_ADMIN, surface="settings")
@@ -168,7 +181,7 @@ class Product:
             store=self.store,
             channels=self.adapters.channels,
             sources=self.adapters.sources,
-            grants=self.connections.grant,
+            grants=self.lives.presence.grant,
             ledgers=self.ledgers,
             clock=self.clock,
             settings=RefreshSettings(lease=timedelta(seconds=self.settings.lease_s), waits=self.settings.retry_waits_s),
@@ -192,6 +205,8 @@ class Product:
             scheduler.Tick("watch", every, self.watch.look),
             scheduler.Tick("digest", every, self.digests.look),
             scheduler.Tick("lapse", every, self.approvals.lapse),
+            scheduler.Tick("sweep", every, self.lives.presence.sweep),
+            scheduler.Tick("prune", every, self.lives.people.prune),
         ]
         return [jobs, scheduler.Clockwork(ticks)]
 
@@ -202,7 +217,7 @@ class Product:
             token_verification_enabled=False,
             listener_executor=ThreadPoolExecutor(self.settings.listener_threads, thread_name_prefix="slack"),
         )
-        app.middleware(WhoAsks(users=self.users, profiles=self.profiles, welcome=self.welcome))
+        app.middleware(WhoAsks(users=self.users, profiles=self.profiles, welcome=self.welcome, left=self.lives.people.left))
         errors.register(app)
         return app
 
@@ -227,7 +242,12 @@ class Product:
         audit = self.store.organizations.audit
         told: dict[str, Any] = {"alerts": self.alerts, "digests": self.digests}
         alerting = Alerting(**told, connections=self.connections, asking=self.asking, clock=self.clock)
-        administering = Administering(users=self.users, syncs=self.syncs, audit=lambda org_id, words: audit(org_id, words=words))
+        administering = Administering(
+            users=self.users,
+            people=self.lives.people,
+            syncs=self.syncs,
+            audit=lambda org_id, words: audit(org_id, words=words),
+        )
         journeys: dict[str, Journey] = {
             "overview": browsing.overview,
             "create": creating.command,
@@ -250,8 +270,9 @@ class Product:
         }
         daily = self._daily(browsing)
         journeys |= daily.journeys
-        home = Home(syncs=self.syncs, connections=self.connections, profiles=self.profiles)
-        for handler in (creating, browsing, switching, connecting, alerting, approving, administering, home):
+        home = Home(syncs=self.syncs, connections=self.connections)
+        presence = self.lives.presence
+        for handler in (creating, browsing, switching, connecting, alerting, approving, administering, home, presence):
             handler.register(self.bolt)
         for one in daily.handlers:
             one.register(self.bolt)

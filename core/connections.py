@@ -141,6 +141,11 @@ class Connections:
             raise NeedsReconnect(f"You have not connected {channel.label}.")
         return connection
 
+    def owner(self, connection_id: str) -> tuple[str, str] | None:
+        """Whose connection it is: organization and user."""
+        found = self._store.connections.get(connection_id)
+        return (found[0].org_id, found[0].user_id) if found else None
+
     def grant(self, connection_id: str) -> Grant:
         """The secrets of a connection, renewed when they are about to end. Raises NeedsReconnect."""
         with self._renewing.setdefault(connection_id, threading.Lock()):

@@ -28,6 +28,11 @@ class Users:
         require(actor, Action.SEE_PEOPLE)
         return self._store.organizations.people(actor.org_id)
 
+    def role(self, actor: Actor, user_id: str) -> Role:
+        """What somebody is, for whoever gives roles."""
+        require(actor, Action.GIVE_ROLE)
+        return self._store.organizations.role(actor.org_id, user_id)
+
     def give_role(self, actor: Actor, user_id: str, role: Role) -> None:
         """Raises NotAllowed for a role beyond the actor's, Conflict when nobody would be left to administer."""
         old = self._store.organizations.role(actor.org_id, user_id)

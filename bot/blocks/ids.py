@@ -87,6 +87,7 @@ REQUEST_DECLINE: Final = "request.decline"
 DECLINE_FORM: Final = "request.decline_form"
 
 ROLE_FORM: Final = "roles.form"
+ROLE_CHANGE: Final = "roles.change"  # value: a user
 ROLE_USER: Final = "roles.user"
 ROLE_ROLE: Final = "roles.role"
 SETTINGS_FORM: Final = "settings.form"

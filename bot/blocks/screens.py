@@ -238,19 +238,3 @@ def audit_message(entries: Sequence[AuditEntry]) -> kit.Message:
     return kit.message(f"{len(entries)} entries", [kit.header("Audit log"), *(kit.section("\n".join(c)) for c in chunks)])
 
 
-def people_message(people: Mapping[str, Role]) -> kit.Message:
-    """Everybody with a role."""
-    lines = [f"{person(user)}: {role.label}" for user, role in people.items()]
-    chunks = [lines[i : i + 30] for i in range(0, len(lines), 30)]
-    row = kit.actions(kit.button("Give a role", f"{ids.COMMAND}.roles", "roles"))
-    return kit.message(
-        f"{len(lines)} people have a role", [kit.header("People"), *(kit.section("\n".join(c)) for c in chunks), row]
-    )
-
-
-def roles_modal() -> kit.View:
-    """Give or take a role."""
-    user = {"type": "users_select", "action_id": ids.ROLE_USER, "placeholder": kit.plain("Whom", 150)}
-    role = kit.static_select(ids.ROLE_ROLE, "Which role", [kit.option(r.label, r.value) for r in Role])
-    blocks = [kit.field("Person", user, block_id="user"), kit.field("Role", role, block_id="role")]
-    return kit.modal("Roles", blocks, callback_id=ids.ROLE_FORM, submit="Give", close="Cancel")

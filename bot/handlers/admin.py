@@ -7,10 +7,12 @@ from slack_bolt import Ack, App, BoltContext
 from slack_sdk import WebClient
 
 from bot.blocks import ids, kit, screens
-from bot.handlers.ask import Ask
+from bot.blocks import people as blocks
+from bot.handlers.ask import Ask, chosen, open_or_push
 from core.access import require
 from core.errors import UserError
 from core.models import Action, Actor, AuditEntry, Role
+from core.people import People
 from core.syncs import Syncs
 from core.users import Users
 
@@ -18,21 +20,31 @@ from core.users import Users
 class Administering:
     """Roles, people, audit. `audit`: the newest entries of an organization that hold these words."""
 
-    def __init__(self, *, users: Users, syncs: Syncs, audit: Callable[[str, str], list[AuditEntry]]) -> None:
-        self._users, self._syncs, self._audit = users, syncs, audit
+    def __init__(self, *, users: Users, people: People, syncs: Syncs, audit: Callable[[str, str], list[AuditEntry]]) -> None:
+        self._users, self._people, self._syncs, self._audit = users, people, syncs, audit
 
     def register(self, app: App) -> None:
         """The roles form."""
         app.view(ids.ROLE_FORM)(self.give)
+        app.action(ids.ROLE_CHANGE)(self.change)
 
     def people(self, ask: Ask) -> None:
-        """`people`."""
-        ask.say(screens.people_message(self._users.people(ask.actor)))
+        """`people [page]`."""
+        page = int(ask.words) if ask.words.isdigit() else 1
+        ask.say(blocks.people_message(self._people.see(ask.actor), ask.actor, page))
 
     def roles(self, ask: Ask) -> None:
         """`roles`."""
         require(ask.actor, Action.GIVE_ROLE)
-        ask.open(screens.roles_modal())
+        ask.open(blocks.roles_modal(ask.actor.role))
+
+    def change(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
+        """*Change role*, beside somebody."""
+        ack()
+        actor: Actor = context["actor"]
+        require(actor, Action.GIVE_ROLE)
+        user_id = chosen(body)
+        open_or_push(client, body, blocks.roles_modal(actor.role, user_id, self._users.role(actor, user_id)))
 
     def audit(self, ask: Ask) -> None:
         """`audit [words]`."""

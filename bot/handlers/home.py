@@ -1,11 +1,10 @@
-"""The Home tab, and what Slack tells us of people."""
+"""The Home tab."""
 
 from typing import Any
 
 from slack_bolt import App, BoltContext
 from slack_sdk import WebClient
 
-from bot.actor import Profiles
 from bot.blocks import screens
 from core.connections import Connections
 from core.models import Actor
@@ -15,13 +14,12 @@ from core.syncs import SyncFilter, Syncs
 class Home:
     """The personal dashboard."""
 
-    def __init__(self, *, syncs: Syncs, connections: Connections, profiles: Profiles) -> None:
-        self._syncs, self._connections, self._profiles = syncs, connections, profiles
+    def __init__(self, *, syncs: Syncs, connections: Connections) -> None:
+        self._syncs, self._connections = syncs, connections
 
     def register(self, app: App) -> None:
-        """Opening the tab; somebody's profile changing."""
+        """Opening the tab."""
         app.event("app_home_opened")(self.opened)
-        app.event("user_change")(self.changed)
 
     def opened(self, event: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """Published anew whenever it is looked at."""
@@ -32,7 +30,3 @@ class Home:
         seen = self._syncs.overview(actor)
         view = screens.home_view(seen, self._connections.offered(), actor, mine.rows, mine.total)
         client.views_publish(user_id=actor.user_id, view=view)
-
-    def changed(self, event: dict[str, Any]) -> None:
-        """Asks Slack anew when this person acts next."""
-        self._profiles.forget(str(event["user"]["id"]))
