@@ -236,5 +236,3 @@ def audit_message(entries: Sequence[AuditEntry]) -> kit.Message:
     ]
     chunks = [lines[i : i + 10] for i in range(0, len(lines), 10)]
     return kit.message(f"{len(entries)} entries", [kit.header("Audit log"), *(kit.section("\n".join(c)) for c in chunks)])
-
-
