@@ -21,7 +21,7 @@ def main(url: str, *, empty: bool) -> None:
     """Seeds once: an organization that has a primary administrator is left alone."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as control:
         product = build(Settings())
-        team = product.client.auth_test()
+        team = product.workspaces.client("").auth_test()
         org_id = str(team["team_id"])
         product.welcome(org_id, str(team["team"]))
         if product.users.has_administrator(org_id):

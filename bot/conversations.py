@@ -1,6 +1,7 @@
 """What Slack says of conversations: whether one is shared with another company, and whether a message stands there already."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,12 +17,13 @@ _REMEMBER = timedelta(seconds=60)
 class Conversations:
     """Asked by the notifier; what is known of a conversation is remembered for a minute."""
 
-    def __init__(self, *, client: WebClient, clock: Clock) -> None:
+    def __init__(self, *, client: Callable[[str], WebClient], clock: Clock) -> None:
+        """`client`: of an organization."""
         self._client, self._clock = client, clock
         self._shared: dict[str, tuple[datetime, bool]] = {}
         self._lock = threading.Lock()
 
-    def is_shared(self, conversation: str) -> bool:
+    def is_shared(self, org_id: str, conversation: str) -> bool:
         """Whether people of another company read it, or are about to; False where Slack does not say."""
         now = self._clock.now()
         with self._lock:
@@ -29,7 +31,7 @@ class Conversations:
         if known and now - known[0] < _REMEMBER:
             return known[1]
         try:
-            found: dict[str, Any] = self._client.conversations_info(channel=conversation)["channel"]
+            found: dict[str, Any] = self._client(org_id).conversations_info(channel=conversation)["channel"]
         except SlackApiError:  # posting says why
             return False
         shared = bool(found.get("is_ext_shared") or found.get("is_pending_ext_shared"))
@@ -40,13 +42,14 @@ class Conversations:
     def find(self, letter: Letter) -> tuple[str, str] | None:
         """Where the message with this letter's key stands, by one look at the newest messages."""
         kind, _, name = letter.target.partition(":")
+        client = self._client(letter.org_id)
         if letter.thread:
             channel, head = letter.thread
-            found: Any = self._client.conversations_replies(channel=channel, ts=head, include_all_metadata=True, limit=200)
+            found: Any = client.conversations_replies(channel=channel, ts=head, include_all_metadata=True, limit=200)
         else:
-            opened: Any = self._client.conversations_open(users=[name]) if kind == "dm" else None
+            opened: Any = client.conversations_open(users=[name]) if kind == "dm" else None
             channel = str(opened["channel"]["id"]) if opened else name
-            found = self._client.conversations_history(channel=channel, include_all_metadata=True, limit=200)
+            found = client.conversations_history(channel=channel, include_all_metadata=True, limit=200)
         for message in found["messages"]:
             if message.get("metadata", {}).get("event_payload", {}).get("key") == letter.key:
                 return channel, str(message["ts"])

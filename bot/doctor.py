@@ -46,7 +46,10 @@ def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
     except ValidationError as wrong:
         for error in wrong.errors(include_input=False, include_url=False):
             name = ".".join(str(part) for part in error["loc"])
-            yield Finding(f"setting {name}", False, error["msg"], f"Set SEGSYNC_{name.upper()} or `{name}` in segsync.toml.")
+            fix = (
+                f"Set SEGSYNC_{name.upper()} or `{name}` in segsync.toml." if name else "Set it as SEGSYNC_… or in segsync.toml."
+            )
+            yield Finding(f"setting {name}".strip(), False, error["msg"].removeprefix("Value error, "), fix)
         return
     yield Finding("settings", True, "read")
     yield _keys(settings)
@@ -100,7 +103,11 @@ def _database(settings: Settings) -> Finding:
 
 
 def _slack(settings: Settings) -> Iterator[Finding]:
-    client = WebClient(base_url=settings.slack_api_url, token=settings.slack_bot_token.get_secret_value(), timeout=int(_QUICK_S))
+    if settings.slack_bot_token is None:
+        yield Finding("slack", True, f"workspaces install it at {settings.public_url}/slack/install")
+        return
+    token = settings.slack_bot_token.get_secret_value()
+    client = WebClient(base_url=settings.slack_api_url, token=token, timeout=int(_QUICK_S))
     before = time.time()
     try:
         answer = client.auth_test()

@@ -13,8 +13,10 @@ from uuid import uuid4
 import uvicorn
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
-from slack_sdk import WebClient
+from slack_bolt.oauth.oauth_settings import OAuthSettings
+from slack_sdk.oauth.installation_store import Installation
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 import scheduler
 from bot import errors
@@ -33,11 +35,14 @@ from bot.handlers.connections import Connecting
 from bot.handlers.create import Creating
 from bot.handlers.home import Home
 from bot.handlers.pausing import Switching
+from bot.installing import Installations, States, oauth_settings
 from bot.letters import Letters
 from bot.lives import Lives
 from bot.notifier import Notifier
 from bot.settings import Settings
+from bot.slack_http import slack_routes
 from bot.web import Web
+from bot.workspaces import Workspaces
 from core.alerts import Alerts
 from core.approvals import Approvals
 from core.connections import Connections
@@ -77,7 +82,12 @@ class Product:
         self.settings, self.adapters, self.clock = settings, adapters, clock
         self.store = Store(settings.database_url)
         self.vault = Vault(*settings.key_ring())
-        self.client = WebClient(base_url=settings.slack_api_url, token=settings.slack_bot_token.get_secret_value(), timeout=15)
+        self.installations = Installations(records=self.store.installations, vault=self.vault, clock=clock)
+        self.workspaces = Workspaces(
+            api_url=settings.slack_api_url,
+            token=settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None,
+            installed=self.installations.token,
+        )
         self.beside: list[Running] = []
         self.claim_code = secrets.token_hex(4)
         self._wakes: list[Callable[[], None]] = []
@@ -130,12 +140,8 @@ class Product:
 
     def start(self) -> None:
         """The organization is known, people are answered, letters are delivered."""
-        team: Any = self.client.auth_test().data
-        self._team = {k: str(team.get(k) or "") for k in ("team_id", "enterprise_id", "team", "url")}
-        org_id = self._team["enterprise_id"] if team.get("is_enterprise_install") else self._team["team_id"]
-        self.welcome(org_id, self._team["team"])
-        if not self.users.has_administrator(org_id):
-            logger.warning("Nobody administers segsync yet: type `/segsync claim %s` in Slack.", self.claim_code)
+        if self.settings.slack_bot_token:
+            self._greet()
         self.notifier.start()
         for one in self.beside:
             one.start()
@@ -148,6 +154,25 @@ class Product:
             token = self.settings.slack_app_token.get_secret_value()
             self._socket = SocketModeHandler(self.bolt, token, concurrency=self.settings.listener_threads)
             self._socket.connect()  # type: ignore[no-untyped-call]
+
+    def _greet(self) -> None:
+        """The one workspace that the token of the settings belongs to."""
+        team: Any = self.workspaces.client("").auth_test().data
+        self._team = {k: str(team.get(k) or "") for k in ("team_id", "enterprise_id", "team", "url")}
+        org_id = self._team["enterprise_id"] if team.get("is_enterprise_install") else self._team["team_id"]
+        self.welcome(org_id, self._team["team"])
+        if not self.users.has_administrator(org_id):
+            logger.warning("Nobody administers segsync yet: type `/segsync claim %s` in Slack.", self.claim_code)
+
+    def installed(self, installation: Installation) -> None:
+        """A workspace has installed us by OAuth: whoever did administers it, while nobody else does."""
+        whole = installation.is_enterprise_install
+        org_id = str(installation.enterprise_id if whole else installation.team_id)
+        self.workspaces.forget(org_id)
+        self.welcome(org_id, str((installation.enterprise_name if whole else installation.team_name) or ""))
+        if not self.users.has_administrator(org_id):
+            actor = Actor(org_id, installation.user_id, Role.PRIMARY_ADMIN, surface="install")
+            self.store.organizations.give_role(actor, installation.user_id, Role.PRIMARY_ADMIN, self.clock.now())
 
     def stop(self) -> None:
         """Takes nothing new, ends what runs."""
@@ -172,9 +197,7 @@ class Product:
             self.store.organizations.give_role(actor, first, Role.PRIMARY_ADMIN, now)
 
     def _notifier(self) -> Notifier:
-        token = self.settings.slack_bot_token.get_secret_value()
-        client = WebClient(base_url=self.settings.slack_api_url, token=token, timeout=15, retry_handlers=[])
-        return Notifier(store=self.store, client=client, clock=self.clock, letters=self.letters)
+        return Notifier(store=self.store, client=self.workspaces.once, clock=self.clock, letters=self.letters)
 
     def _refreshing(self) -> Refreshing:
         return Refreshing(
@@ -212,7 +235,8 @@ class Product:
 
     def _bolt(self) -> App:
         app = App(
-            client=self.client,
+            client=self.workspaces.client(""),
+            oauth_settings=self._oauth(),
             signing_secret=self.settings.slack_signing_secret.get_secret_value(),
             token_verification_enabled=False,
             listener_executor=ThreadPoolExecutor(self.settings.listener_threads, thread_name_prefix="slack"),
@@ -220,6 +244,14 @@ class Product:
         app.middleware(WhoAsks(users=self.users, profiles=self.profiles, welcome=self.welcome, left=self.lives.people.left))
         errors.register(app)
         return app
+
+    def _oauth(self) -> OAuthSettings | None:
+        if self.settings.slack_bot_token or not self.settings.slack_client_id:
+            return None
+        states = States(records=self.store.installations, clock=self.clock)
+        return oauth_settings(
+            self.settings, installations=self.installations, states=states, page=Web.page, installed=self.installed
+        )
 
     def _register(self) -> Starlette:
         creating = Creating(
@@ -280,8 +312,9 @@ class Product:
 
         def arrived(arrival: Arrival) -> None:
             actor = self._actor_of(arrival)
-            connecting.arrived(self.client, actor, arrival)
-            alerting.arrived(self.client, actor, arrival)
+            client = self.workspaces.client(arrival.org_id)
+            connecting.arrived(client, actor, arrival)
+            alerting.arrived(client, actor, arrival)
 
         web = Web(
             connections=self.connections,
@@ -290,6 +323,7 @@ class Product:
             ready=lambda: self._socket is None or bool(self._socket.client.is_connected()),
             slack_link=lambda: f"slack://open?team={self._team.get('team_id', '')}",
             secure=bool(self.settings.public_url and self.settings.public_url.startswith("https://")),
+            more=self._slack_routes(),
         )
         return web.app()
 
@@ -311,15 +345,19 @@ class Product:
             letters=self.letters,
         )
 
+    def _slack_routes(self) -> list[Route]:
+        over_http = self.settings.slack_mode == "http" or self.bolt.oauth_flow is not None
+        return slack_routes(self.bolt, threads=self.settings.listener_threads) if over_http else []
+
     def _actor_of(self, arrival: Arrival) -> Actor:
-        profile = self.profiles.of(self.client, arrival.org_id, arrival.user_id)
+        profile = self.profiles.of(self.workspaces.client(arrival.org_id), arrival.org_id, arrival.user_id)
         self.wake()
         return self.users.actor(
             arrival.org_id, arrival.user_id, name=profile.name, tz=profile.tz, guest=profile.guest, surface="web"
         )
 
     def _names(self, consent: Consent) -> tuple[str, str]:
-        profile = self.profiles.of(self.client, consent.org_id, consent.user_id)
+        profile = self.profiles.of(self.workspaces.client(consent.org_id), consent.org_id, consent.user_id)
         return f"@{profile.name}", str(self.store.organizations.get(consent.org_id)["name"])
 
 

@@ -9,6 +9,7 @@ not try again by itself, for the same reason.
 import logging
 import threading
 from collections import Counter, deque
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -45,7 +46,10 @@ class Misrouted(Exception):
 class Notifier:
     """Delivers letters. `deliver` may be called by any number of threads and processes: the claim decides."""
 
-    def __init__(self, *, store: Store, client: WebClient, clock: Clock, letters: Letters, idle_s: float = 0.5) -> None:
+    def __init__(
+        self, *, store: Store, client: Callable[[str], WebClient], clock: Clock, letters: Letters, idle_s: float = 0.5
+    ) -> None:
+        """`client`: of an organization; it never tries a request again by itself."""
         self._store, self._client, self._clock, self._letters, self._idle_s = store, client, clock, letters, idle_s
         self._places = Conversations(client=client, clock=clock)
         self.tally: Counter[str] = Counter()  # posted, edited, replied, replaced, found, unsure, rerouted, put off
@@ -112,7 +116,7 @@ class Notifier:
         if letter.posted:
             conversation, ts = letter.posted
             try:
-                self._client.chat_update(channel=conversation, ts=ts, **message)
+                self._client(letter.org_id).chat_update(channel=conversation, ts=ts, **message)
             except SlackApiError as refused:
                 if error_of(refused) not in _FIXED:
                     raise
@@ -132,13 +136,13 @@ class Notifier:
 
     def _post(self, letter: Letter, message: kit.Message, *, replaces: bool = False) -> None:
         kind, _, name = letter.target.partition(":")
-        if kind == "conversation" and self._places.is_shared(name):
+        if kind == "conversation" and self._places.is_shared(letter.org_id, name):
             raise Misrouted("ext_shared")
         more: dict[str, Any] = {"metadata": {"event_type": "segsync_letter", "event_payload": {"key": letter.key}}}
         if letter.thread:
             name, more["thread_ts"] = letter.thread
             more["reply_broadcast"] = bool(letter.payload.get("loud")) and kind == "conversation"
-        answer: Any = self._client.chat_postMessage(channel=name, unfurl_links=False, **message, **more)
+        answer: Any = self._client(letter.org_id).chat_postMessage(channel=name, unfurl_links=False, **message, **more)
         self.tally["replaced" if replaces else "replied" if letter.thread else "posted"] += 1
         self._store.outbox.sent(letter.id, str(answer["channel"]), str(answer["ts"]), replaced=replaces)
 

@@ -5,7 +5,7 @@ import binascii
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from core.models import SegmentKind
@@ -108,7 +108,9 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:///segsync.db"
     data_dir: Path = Path("data")
     keys: dict[str, SecretStr]  # name → base64 of 32 bytes; the last one seals
-    slack_bot_token: SecretStr
+    slack_bot_token: SecretStr | None = None  # of one workspace; without it, workspaces install segsync by Slack's OAuth
+    slack_client_id: str | None = None
+    slack_client_secret: SecretStr | None = None
     slack_app_token: SecretStr | None = None
     slack_signing_secret: SecretStr = SecretStr("")
     slack_api_url: str = "https://slack.com/api/"
@@ -129,6 +131,17 @@ class Settings(BaseSettings):
     linkedin: LinkedInPlatform | None = None
     google: GooglePlatform | None = None
     log_format: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _reaches_slack(self) -> "Settings":
+        by_oauth = self.slack_client_id and self.slack_client_secret
+        if not self.slack_bot_token and not by_oauth:
+            raise ValueError("slack_bot_token is needed, or slack_client_id and slack_client_secret for installing by OAuth")
+        if by_oauth and not self.slack_bot_token and not self.public_url:
+            raise ValueError("public_url is needed for installing by OAuth: Slack leads browsers there")
+        if self.slack_mode == "http" and not self.slack_signing_secret.get_secret_value():
+            raise ValueError("slack_signing_secret is needed over HTTP: it is how segsync knows Slack")
+        return self
 
     @field_validator("public_url")
     @classmethod

@@ -1,7 +1,7 @@
 """What browsers ask: the page behind a link, the way back from a consent, a sync's link, and whether we are well."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
 from starlette.applications import Starlette
@@ -48,9 +48,10 @@ class Web:
         ready: Callable[[], bool],
         slack_link: Callable[[], str],
         secure: bool,
+        more: Sequence[Route] = (),
     ) -> None:
         self._connections, self._names, self._arrived = connections, names, arrived
-        self._ready, self._slack_link, self._secure = ready, slack_link, secure
+        self._ready, self._slack_link, self._secure, self._more = ready, slack_link, secure, more
 
     def app(self) -> Starlette:
         """The routes."""
@@ -61,6 +62,7 @@ class Web:
                 Route("/s/{short}", self.sync_link),
                 Route("/healthz", lambda _: PlainTextResponse("ok")),
                 Route("/readyz", lambda _: PlainTextResponse(*(("ok", 200) if self._ready() else ("not ready", 503)))),
+                *self._more,
             ]
         )
 
@@ -74,7 +76,7 @@ class Web:
     def _look(self, token: str) -> Response:
         consent = answer_of(lambda: self._connections.page(token))
         if isinstance(consent, SegsyncError):
-            return self._page("This link does not work any more", escape(str(consent)), status=410)
+            return self.page("This link does not work any more", escape(str(consent)), status=410)
         label = consent.channel.label
         user, organization = self._names(consent)
         body = (
@@ -82,12 +84,12 @@ class Web:
             f"{label} asks you next. Not you? Close this page."
         )
         form = '<form method="post"><button type="submit">Continue</button></form>'
-        return self._page(f"{label} → Slack", body, form)
+        return self.page(f"{label} → Slack", body, form)
 
     def _go(self, token: str) -> Response:
         departure = answer_of(lambda: self._connections.go(token))
         if isinstance(departure, SegsyncError):
-            return self._page("This link does not work any more", escape(str(departure)), status=410)
+            return self.page("This link does not work any more", escape(str(departure)), status=410)
         answer = RedirectResponse(departure.url, status_code=303, headers=_HEADERS)
         answer.set_cookie(COOKIE, departure.cookie, max_age=600, httponly=True, secure=self._secure, samesite="lax")
         return answer
@@ -99,7 +101,7 @@ class Web:
     def _finish(self, request: Request) -> Response:
         asked, name = request.query_params, request.path_params["channel"]
         if name not in [c.value for c in Channel]:
-            return self._page("There is nothing here", "This address belongs to no channel.", status=404)
+            return self.page("There is nothing here", "This address belongs to no channel.", status=404)
         arrival = answer_of(
             lambda: self._connections.finish(
                 Channel(name),
@@ -110,25 +112,26 @@ class Web:
             )
         )
         if isinstance(arrival, SegsyncError):
-            return self._page("That did not work", escape(str(arrival)), self._back(), status=400)
+            return self.page("That did not work", escape(str(arrival)), self._back(), status=400)
         told = answer_of(lambda: self._arrived(arrival))
         if isinstance(told, SegsyncError):
             logger.warning("A consent came back, but its view in Slack could not be updated.")
         if arrival.problem:
-            return self._page(f"{arrival.channel.label} is not connected", escape(arrival.problem), self._back(), status=400)
+            return self.page(f"{arrival.channel.label} is not connected", escape(arrival.problem), self._back(), status=400)
         who = f" as {escape(arrival.person_name)}" if arrival.person_name else ""
-        return self._page(f"{arrival.channel.label} is connected", f"Connected{who}. Go on in Slack.", self._back())
+        return self.page(f"{arrival.channel.label} is connected", f"Connected{who}. Go on in Slack.", self._back())
 
     def sync_link(self, request: Request) -> Response:
         """A sync's link: no data, only the way into Slack."""
         short = escape(request.path_params["short"][:20])
-        return self._page(f"Segment sync {short}", "Its details are in Slack, for those who may see them.", self._back())
+        return self.page(f"Segment sync {short}", "Its details are in Slack, for those who may see them.", self._back())
 
     def _back(self) -> str:
         return f'<a class="button" href="{escape(self._slack_link())}">Open in Slack</a>'
 
     @staticmethod
-    def _page(title: str, body: str, more: str = "", *, status: int = 200) -> HTMLResponse:
+    def page(title: str, body: str, more: str = "", *, status: int = 200) -> HTMLResponse:
+        """A page of ours; `body` and `more` are HTML."""
         head = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         main = f"<main><h1>{escape(title)}</h1><p>{body}</p>{more}</main>"
         text = f"{head}<title>{escape(title)} · segsync</title><style>{_STYLE}</style>{main}"

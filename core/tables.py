@@ -331,6 +331,27 @@ class RequestRow(Base):
     reason: Mapped[str | None] = mapped_column(Text)
 
 
+class InstallationRow(Base):
+    """A workspace that installed the app by OAuth; its token is sealed."""
+
+    __tablename__ = "installation"
+
+    org_id: Mapped[str] = mapped_column(primary_key=True)
+    facts: Mapped[dict[str, Any]]
+    sealed_token: Mapped[bytes]
+    installed_by: Mapped[str]
+    installed_at: Mapped[datetime]
+
+
+class InstallStateRow(Base):
+    """An installation under way: the hash of its state."""
+
+    __tablename__ = "install_state"
+
+    state_hash: Mapped[str] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime]
+
+
 class AuditRow(Base):
     """Who did what, when, from where. Rows are only ever added."""
 

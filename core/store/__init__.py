@@ -5,6 +5,7 @@ from core.store.connections import ConnectionStore
 from core.store.database import Database
 from core.store.digest import DigestStore
 from core.store.editing import EditStore
+from core.store.installations import InstallationRecords
 from core.store.lives import LifeStore
 from core.store.measures import MeasureStore
 from core.store.organizations import OrganizationStore
@@ -30,6 +31,7 @@ class Store:
         self.editing = EditStore(self.database)
         self.alerts = AlertStore(self.database)
         self.lives = LifeStore(self.database)
+        self.installations = InstallationRecords(self.database)
         self.sealed = SealedStore(self.database)
         self.requests = RequestStore(self.database)
         self.watch = WatchStore(self.database)

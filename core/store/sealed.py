@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from core.store.database import Database
-from core.tables import ConnectionRow, SyncRow
+from core.tables import ConnectionRow, InstallationRow, SyncRow
 from core.vault import Vault
 
 
@@ -22,4 +22,7 @@ class SealedStore:
             syncs = session.scalars(select(SyncRow)).all()
             for sync in syncs:
                 sync.sealed_ledger_key = vault.again(sync.sealed_ledger_key, bound_to=f"sync:{sync.id}")
-            return {"connections": len(connections), "syncs": len(syncs)}
+            installations = session.scalars(select(InstallationRow)).all()
+            for one in installations:
+                one.sealed_token = vault.again(one.sealed_token, bound_to=f"installation:{one.org_id}")
+            return {"connections": len(connections), "syncs": len(syncs), "installations": len(installations)}

@@ -27,7 +27,7 @@ class Post:
         client: Any = self.slack
         digests = Digests(store=self.firm.store, clock=self.firm.clock, wake=lambda: None)
         letters = Letters(store=self.firm.store, seen=self._seen, digests=digests)
-        self.notifier = Notifier(store=self.firm.store, client=client, clock=self.firm.clock, letters=letters)
+        self.notifier = Notifier(store=self.firm.store, client=lambda _: client, clock=self.firm.clock, letters=letters)
         return self.notifier
 
     def run(self, seconds: float = 5, *, step: float = 1) -> None:

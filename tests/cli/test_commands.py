@@ -100,7 +100,9 @@ def test_the_doctor_says_how_to_fix_what_is_wrong(operator: Operator) -> None:
 
 def test_the_doctor_names_settings_that_are_missing(operator: Operator) -> None:
     operator.patch.delenv("SEGSYNC_SLACK_BOT_TOKEN")
-    assert "SEGSYNC_SLACK_BOT_TOKEN" in operator.types("doctor", code=1)
+    assert "slack_bot_token is needed" in operator.types("doctor", code=1)
+    operator.patch.delenv("SEGSYNC_KEYS")
+    assert "Set SEGSYNC_KEYS" in operator.types("doctor", code=1)
 
 
 def test_the_manifest_is_for_socket_mode_or_for_http(operator: Operator) -> None:
@@ -139,7 +141,7 @@ def test_keys_rotate_and_the_old_one_can_go(operator: Operator) -> None:
     product = installed(operator)
     both = operator.key | {"second": base64.b64encode(b"n" * 32).decode()}
     operator.patch.setenv("SEGSYNC_KEYS", json.dumps(both))
-    assert operator.json("keys", "rotate") == {"connections": 1, "syncs": 1, "key": "second"}
+    assert operator.json("keys", "rotate") == {"connections": 1, "syncs": 1, "installations": 0, "key": "second"}
     operator.patch.setenv("SEGSYNC_KEYS", json.dumps({"second": both["second"]}))
     from bot.main import build
     from bot.settings import Settings
