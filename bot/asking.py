@@ -39,6 +39,15 @@ class Asking:
         late = SourceUnavailable(f"Counting takes longer than {round(self._patience_s)} seconds; the sync works all the same.")
         self._ask(self._sources, work, show, late)
 
+    def later(self, work: Callable[[], T], show: Callable[[T | SegsyncError], None]) -> None:
+        """What may take long, and nobody looks at meanwhile: `show` is called with the answer whenever it comes."""
+
+        def run() -> None:
+            answer = answer_of(work)
+            answer_of(lambda: show(answer))
+
+        self._sources.submit(run)
+
     def _ask(
         self,
         pool: ThreadPoolExecutor,

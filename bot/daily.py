@@ -1,6 +1,6 @@
 """The daily screens, wired: what people do with syncs that are there. Part of the composition root."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from slack_bolt import App
@@ -8,15 +8,25 @@ from slack_bolt import App
 from bot.asking import Asking
 from bot.blocks import editing as blocks
 from bot.blocks import kit
+from bot.directory import Directory
 from bot.handlers.browse import Browsing
 from bot.handlers.command import Journey
 from bot.handlers.editing import Changing
+from bot.handlers.reports import Reporting
+from bot.handlers.settings import Settling
 from bot.letters import Draw, Letters
+from core.alerts import Alerts
+from core.audit import Audit
 from core.editing import Editing
 from core.errors import NotFound
+from core.ledger import Ledgers
+from core.lookup import Lookup
 from core.pausing import Pausing
+from core.ports import Clock
+from core.preferences import Preferences
 from core.store import Store
 from core.store.outbox import Letter
+from core.syncs import Syncs
 
 _GUARD = 30  # percent: what the engine does where nobody set another share
 
@@ -31,16 +41,40 @@ class Daily:
     """Handlers, the commands that they answer, and the letters that they cause."""
 
     def __init__(
-        self, *, parts: Mapping[str, Any], store: Store, pausing: Pausing, browsing: Browsing, asking: Asking, letters: Letters
+        self,
+        *,
+        parts: Mapping[str, Any],
+        store: Store,
+        clock: Clock,
+        syncs: Syncs,
+        pausing: Pausing,
+        alerts: Alerts,
+        browsing: Browsing,
+        asking: Asking,
+        directory: Directory,
+        ledgers: Ledgers,
+        letters: Letters,
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
-        self.editing = Editing(**parts)
+        self.editing = Editing(**parts, store=store, clock=clock, forget=ledgers.forget, wake=wake)
+        self.audit = Audit(store=store, syncs=syncs, clock=clock)
+        self.lookup = Lookup(store=store, ledgers=ledgers, clock=clock)
+        self.preferences = Preferences(store=store, clock=clock, wake=wake)
         changing = Changing(editing=self.editing, pausing=pausing, browsing=browsing, asking=asking, guard=self._guard)
-        self.handlers: list[Handler] = [changing]
+        settling = Settling(preferences=self.preferences, opened=alerts.conversation_is_back)
+        reporting = Reporting(syncs=syncs, audit=self.audit, lookup=self.lookup, asking=asking, directory=directory)
+        self.handlers: list[Handler] = [changing, settling, reporting]
         self.journeys: dict[str, Journey] = {
             "edit": changing.edit,
             "delete": changing.delete,
             "dry-run": changing.dry_run,
+            "settings": settling.settings,
+            "notifications": settling.notifications,
+            "usage": reporting.usage,
+            "audit": reporting.audit,
+            "export": reporting.export,
+            "lookup": reporting.lookup,
         }
         drawn: dict[str, Draw] = {"tried": self._tried, "deleted": lambda letter: blocks.deleted_notice(letter.payload)}
         letters.more.update(drawn)

@@ -300,13 +300,13 @@ class Product:
             "roles": administering.roles,
             "audit": administering.audit,
         }
-        daily = self._daily(browsing)
-        journeys |= daily.journeys
+        self.daily = self._daily(browsing)
+        journeys |= self.daily.journeys
         home = Home(syncs=self.syncs, connections=self.connections)
         presence = self.lives.presence
         for handler in (creating, browsing, switching, connecting, alerting, approving, administering, home, presence):
             handler.register(self.bolt)
-        for one in daily.handlers:
+        for one in self.daily.handlers:
             one.register(self.bolt)
         Commands(users=self.users, journeys=journeys).register(self.bolt)
 
@@ -328,21 +328,19 @@ class Product:
         return web.app()
 
     def _daily(self, browsing: Browsing) -> Daily:
-        parts = {
-            "store": self.store,
-            "clock": self.clock,
-            "channels": self.adapters.channels,
-            "connections": self.connections,
-            "forget": self.ledgers.forget,
-            "wake": self.wake,
-        }
         return Daily(
-            parts=parts,
+            parts={"channels": self.adapters.channels, "connections": self.connections},
             store=self.store,
+            clock=self.clock,
+            syncs=self.syncs,
             pausing=self.pausing,
+            alerts=self.alerts,
             browsing=browsing,
             asking=self.asking,
+            directory=self.directory,
+            ledgers=self.ledgers,
             letters=self.letters,
+            wake=self.wake,
         )
 
     def _slack_routes(self) -> list[Route]:

@@ -3,7 +3,7 @@
 import builtins
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from uuid import uuid4
 
 from core import schedule
@@ -127,6 +127,11 @@ class Syncs:
             return self.list(actor, wanted, pages)
         return SyncPage(tuple(rows), max(page, 1), pages, total)
 
+    def some(self, actor: Actor, wanted: SyncFilter, *, offset: int, limit: int) -> builtins.list[Sync]:
+        """A stretch of the list, for files."""
+        require(actor, Action.SEE)
+        return self._store.syncs.search(actor.org_id, self._resolved(actor, wanted), offset=offset, limit=limit)[0]
+
     def _resolved(self, actor: Actor, wanted: SyncFilter) -> SyncFilter:
         """With what the database alone does not know: whose segments, which syncs have an open alert."""
         if wanted.creator and wanted.segments is None:
@@ -157,6 +162,20 @@ class Syncs:
         require(actor, Action.SEE)
         found = self._store.measures.last_taken(actor.org_id)
         return found[:2] if found else None
+
+    def trend(self, actor: Actor, weeks: int = 12) -> builtins.list[tuple[datetime, int]]:
+        """How many syncs were active a week ago, two weeks ago …, oldest first, and now; not before the first was created."""
+        require(actor, Action.SEE)
+        now = self._clock.now()
+        moments = [now - timedelta(weeks=n) for n in range(weeks, -1, -1)]
+        used = self._store.measures.used_at(actor.org_id, moments)
+        first = next((i for i, n in enumerate(used) if n), len(used) - 1)
+        return list(zip(moments, used, strict=True))[max(first - 1, 0) :]
+
+    def owners(self, actor: Actor) -> builtins.list[tuple[str, int]]:
+        """Who uses the sync limit, the busiest first."""
+        require(actor, Action.SEE)
+        return self._store.measures.owners(actor.org_id)
 
     def match_rate(self, actor: Actor, channel: Channel, account_id: str) -> float | None:
         """The usual match rate of an ad account, 0..1; None while nobody knows."""

@@ -40,6 +40,10 @@ COMMANDS = (
     Command("people", "", "who has which role", Action.SEE_PEOPLE),
     Command("roles", "", "give and take roles", Action.GIVE_ROLE),
     Command("audit", "[words]", "who did what, when", Action.AUDIT),
+    Command("export", "[filters]", "the filtered list as CSV, in your messages; `export audit` for the audit log"),
+    Command("lookup", "", "which syncs have delivered one person", Action.LOOKUP),
+    Command("settings", "", "conversations, own cap, thresholds, guard", Action.SETTINGS),
+    Command("notifications", "", "which direct messages you get, and when not", Action.OWN_NOTIFICATIONS),
     Command("help", "[command]", "this"),
 )
 ALSO = {

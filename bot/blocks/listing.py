@@ -106,6 +106,7 @@ def _seldom(shown: Shown) -> list[kit.Block]:
         kit.external_select(ids.LIST_ACCOUNT, "Ad account", initial=account),
         order,
         alert,
+        kit.button("Export as CSV", ids.LIST_EXPORT, "csv"),
     ]
     return [kit.actions(*row, block_id=_carry("more", shown))]
 

@@ -9,8 +9,8 @@ from typing import Any
 from slack_bolt import Ack, App, BoltContext, Respond
 from slack_sdk import WebClient
 
-from bot.blocks import guide, ids, kit
-from bot.handlers.ask import Ask
+from bot.blocks import charts, guide, ids, kit
+from bot.handlers.ask import Ask, send
 from core.models import Actor
 from core.users import Users
 
@@ -55,10 +55,14 @@ class Commands:
         else:
             ask.say(guide.help_message(ask.actor, unknown=word))
 
-    def typed(self, ack: Ack, command: dict[str, Any], client: WebClient, context: BoltContext) -> None:
+    def typed(self, ack: Ack, command: dict[str, Any], client: WebClient, respond: Respond, context: BoltContext) -> None:
         """The slash command: the answer is the acknowledgement, seen by nobody else."""
 
         def say(message: kit.Message) -> None:
+            if charts.has_chart(message):  # of an acknowledgement nobody hears whether it was refused
+                ack()
+                send(respond, message, response_type="ephemeral")
+                return
             ack(text=message["text"], blocks=message["blocks"], response_type="ephemeral")
 
         self.run(
@@ -82,7 +86,7 @@ class Commands:
 
         def say(message: kit.Message) -> None:
             if body.get("response_url"):
-                respond(**message, response_type="ephemeral", replace_original=bool(ephemeral))
+                send(respond, message, response_type="ephemeral", replace_original=bool(ephemeral))
             elif body.get("trigger_id"):
                 client.views_open(
                     trigger_id=body["trigger_id"], view=kit.modal("segsync", message["blocks"], callback_id=ids.PROBLEM)
@@ -107,13 +111,13 @@ class Commands:
 
         def say(message: kit.Message) -> None:
             thread = {"thread_ts": event["thread_ts"]} if event.get("thread_ts") else {}
-            client.chat_postMessage(channel=event["channel"], **thread, **message)
+            send(client.chat_postMessage, message, channel=event["channel"], **thread)
 
         self.run(Ask(actor, "", _MENTION.sub("", event.get("text", "")), client, say, lambda: None))
 
     @staticmethod
     def _privately(client: WebClient, channel: str, user: str, thread: str, message: kit.Message) -> None:
-        client.chat_postEphemeral(channel=channel, user=user, thread_ts=thread, **message)
+        send(client.chat_postEphemeral, message, channel=channel, user=user, thread_ts=thread)
 
 
 def _done(ack: Ack) -> None:

@@ -6,10 +6,12 @@ from core.store.database import Database
 from core.store.digest import DigestStore
 from core.store.editing import EditStore
 from core.store.installations import InstallationRecords
+from core.store.journal import JournalStore
 from core.store.lives import LifeStore
 from core.store.measures import MeasureStore
 from core.store.organizations import OrganizationStore
 from core.store.outbox import OutboxStore
+from core.store.people import PeopleStore
 from core.store.refreshes import RefreshStore
 from core.store.requests import RequestStore
 from core.store.sealed import SealedStore
@@ -29,6 +31,8 @@ class Store:
         self.outbox = OutboxStore(self.database)
         self.measures = MeasureStore(self.database)
         self.editing = EditStore(self.database)
+        self.journal = JournalStore(self.database)
+        self.people = PeopleStore(self.database)
         self.alerts = AlertStore(self.database)
         self.lives = LifeStore(self.database)
         self.installations = InstallationRecords(self.database)
