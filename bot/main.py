@@ -116,8 +116,8 @@ class Product:
             asking=self.asking,
             profiles=self.profiles,
             letters=self.letters,
-            client_of=lambda _org_id: self.client,
-            removed=lambda _org_id: None,
+            client_of=self.workspaces.client,
+            removed=self._removed,
             forget=self.ledgers.forget,
             wake=self.wake,
         )
@@ -173,6 +173,11 @@ class Product:
         if not self.users.has_administrator(org_id):
             actor = Actor(org_id, installation.user_id, Role.PRIMARY_ADMIN, surface="install")
             self.store.organizations.give_role(actor, installation.user_id, Role.PRIMARY_ADMIN, self.clock.now())
+
+    def _removed(self, org_id: str) -> None:
+        """A workspace has uninstalled us: its token is worth nothing."""
+        self.installations.delete_bot(enterprise_id=None, team_id=org_id)
+        self.workspaces.forget(org_id)
 
     def stop(self) -> None:
         """Takes nothing new, ends what runs."""
