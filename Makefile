@@ -46,8 +46,9 @@ lock:  ## renew both lock files from pyproject.toml
 clean:  ## forget the environment and the caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
-docs: .venv/dev  ## write docs/channels.md anew from the tables in channels/
+docs: .venv/dev  ## write docs/channels.md and docs/alerts.md anew from their tables
 	@$(PY) -m tests.channels.page
+	@$(PY) -m tests.alerts.page
 
 screenshots: .venv/dev  ## take the pictures in docs/ from the demo in Chromium
 	@$(PY) -m tests.browser.screens

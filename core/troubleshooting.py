@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.models import Alert, Severity
+from core.remedies import REMEDIES
 
 
 class Scope(StrEnum):
@@ -131,7 +132,7 @@ class _Words(dict[str, str]):
     """Words of an alert's detail; one that is missing leaves a sentence that still reads."""
 
     def __missing__(self, key: str) -> str:
-        return "soon" if key == "ends" else "some" if key != "what" else "…"
+        return "a day that is near" if key == "ends" else "some" if key != "what" else "…"
 
 
 def explain(alert: Alert) -> Explained:
@@ -143,5 +144,6 @@ def explain_code(code: str, *, channel: str, detail: Mapping[str, str] | None = 
     """The words for a code; an unknown one is an internal error."""
     trouble = CATALOGUE.get(code, CATALOGUE["internal_error"])
     words = _Words({"channel": channel} | dict(detail or {}))
-    title, cause, remedy = (text.format_map(words) for text in (trouble.title, trouble.cause, trouble.remedy))
+    own = next((text for (known, at), text in REMEDIES.items() if known == code and at.label == channel), trouble.remedy)
+    title, cause, remedy = (text.format_map(words) for text in (trouble.title, trouble.cause, own))
     return Explained(trouble.severity, title, cause, remedy, trouble.actions)
