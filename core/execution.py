@@ -96,7 +96,7 @@ class Execution:
                 self._finish(book)
                 return
             version = self._version(reading)
-            members, current = self._planned(book, version) or self._read(reading)
+            members, current = self._planned(book, version) or self._read(reading, book)
         self._compare(audience, book, members, current, version)
 
     # ── what is there ──
@@ -159,7 +159,7 @@ class Execution:
 
     # ── reading and comparing ──
 
-    def _read(self, reading: Reading) -> tuple[Members, pl.DataFrame]:
+    def _read(self, reading: Reading, book: Book) -> tuple[Members, pl.DataFrame]:
         work, columns = self._work, reading.columns
         if work.channel.traits.needs_consent and not columns.consent and reading.segment.kind is SegmentKind.CONTACTS:
             raise ConsentMissing
@@ -172,7 +172,8 @@ class Execution:
             raise SegmentTorn
         frame = pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
         members = identify(frame, columns, work.channel.traits.channel, reading.segment.kind)
-        current, _ = taken(members.table, work.channel.traits, reading.segment.kind)
+        held = present(book.table)["kind"].unique().to_list()
+        current, _ = taken(members.table, work.channel.traits, reading.segment.kind, held=held)
         matchable = current["member"].n_unique()
         self._counts = replace(self._counts, members=members.members, matchable=matchable)
         return members, current

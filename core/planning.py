@@ -1,6 +1,6 @@
 """Members into requests: what a channel takes of a segment, how members fall into batches, and a batch's columns."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import polars as pl
@@ -13,15 +13,18 @@ from core.ports import Batch, ChannelTraits, Column
 _DIGESTS = (IdentifierKind.EMAIL, IdentifierKind.PHONE)
 
 
-def taken(table: pl.DataFrame, traits: ChannelTraits, kind: SegmentKind) -> tuple[pl.DataFrame, dict[str, int]]:
-    """The identifiers that this channel takes, and how many it does not, by reason."""
+def taken(
+    table: pl.DataFrame, traits: ChannelTraits, kind: SegmentKind, *, held: Collection[int] = ()
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The identifiers that this channel takes, and how many it does not, by reason.
+
+    `held`: the codes of the kinds that the audience holds already; an audience never changes what it is made for.
+    """
     kinds = traits.company_kinds if kind is SegmentKind.COMPANIES else traits.kinds
     found = table.filter(pl.col("kind").is_in([CODES[k] for k in kinds]))
     left_out: dict[str, int] = {}
-    groups = [g for g in traits.exclusive if found.filter(pl.col("kind").is_in([CODES[k] for k in g])).height]
-    if len(groups) > 1:  # one audience holds one of these groups: the one that names more identifiers
-        codes = [[CODES[k] for k in g] for g in groups]
-        best = max(codes, key=lambda c: found.filter(pl.col("kind").is_in(c)).height)
+    if codes := [[CODES[k] for k in g] for g in traits.exclusive]:  # an audience holds one of these: what names more, at first
+        best = max(codes, key=lambda c: (not set(c).isdisjoint(held), found.filter(pl.col("kind").is_in(c)).height))
         others = [c for group in codes if group is not best for c in group if c not in best]
         dropped = found.filter(pl.col("kind").is_in(others)).height
         left_out |= {"kind_left_out": dropped} if dropped else {}
