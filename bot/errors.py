@@ -54,7 +54,8 @@ def register(app: App) -> None:
             if respond := (context.get("respond") if body.get("response_url") else None):
                 respond(**said, response_type="ephemeral", replace_original=False)
             elif body.get("trigger_id") and kind != "view_submission":
-                client.views_push(trigger_id=body["trigger_id"], view=screens.problem(text, more=said["blocks"][1:]))
+                lay = client.views_push if (body.get("view") or {}).get("type") == "modal" else client.views_open
+                lay(trigger_id=body["trigger_id"], view=screens.problem(text, more=said["blocks"][1:]))
             elif user_id := context.get("user_id"):
                 client.chat_postMessage(channel=user_id, **said)
         except SlackApiError as refused:

@@ -23,6 +23,7 @@ from bot import errors
 from bot.actor import Profiles, WhoAsks
 from bot.adapters import Adapters, adapters
 from bot.asking import Asking
+from bot.blocks.guide import Examples
 from bot.clock import SystemClock
 from bot.daily import Daily
 from bot.directory import Directory
@@ -56,7 +57,7 @@ from core.segments import Segments
 from core.store import Store
 from core.store.connections import Consent
 from core.store.migrate import migrate
-from core.syncs import Syncs
+from core.syncs import SyncFilter, Syncs
 from core.users import Users
 from core.vault import Vault
 from core.views import Arrival
@@ -295,6 +296,7 @@ class Product:
             "resync": partial(browsing.refresh, kind=RefreshKind.FULL),
             "pause": switching.pause,
             "resume": switching.resume,
+            "toggle": switching.toggle,
             "takeover": switching.take_over,
             "connect": connecting.connect,
             "disconnect": connecting.disconnect,
@@ -307,13 +309,14 @@ class Product:
         }
         self.daily = self._daily(browsing)
         journeys |= self.daily.journeys
+        self.commands = frozenset(journeys)
         home = Home(syncs=self.syncs, connections=self.connections)
         presence = self.lives.presence
         for handler in (creating, browsing, switching, connecting, alerting, approving, administering, home, presence):
             handler.register(self.bolt)
         for one in self.daily.handlers:
             one.register(self.bolt)
-        Commands(users=self.users, journeys=journeys).register(self.bolt)
+        Commands(users=self.users, journeys=journeys, examples=self._examples).register(self.bolt)
 
         def arrived(arrival: Arrival) -> None:
             actor = self._actor_of(arrival)
@@ -351,6 +354,11 @@ class Product:
     def _slack_routes(self) -> list[Route]:
         over_http = self.settings.slack_mode == "http" or self.bolt.oauth_flow is not None
         return slack_routes(self.bolt, threads=self.settings.listener_threads) if over_http else []
+
+    def _examples(self, actor: Actor) -> Examples:
+        """Names of the caller's own things, for the help."""
+        own = self.syncs.list(actor, SyncFilter(owner_id=actor.user_id)).rows
+        return Examples((own or self.syncs.list(actor, SyncFilter()).rows or (None,))[0])
 
     def _actor_of(self, arrival: Arrival) -> Actor:
         profile = self.profiles.of(self.workspaces.client(arrival.org_id), arrival.org_id, arrival.user_id)

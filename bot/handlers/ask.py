@@ -24,6 +24,7 @@ class Ask:
     acknowledge: Callable[[], None]
     trigger_id: str | None = None
     response_url: str | None = None  # where what is shared goes: the conversation in which somebody asked
+    clicked: dict[str, Any] | None = None  # the click behind it, which may have been in a modal
 
     def open(self, view: kit.View) -> str:
         """Opens a modal; its id, or nothing where none can be opened from here."""
@@ -33,6 +34,8 @@ class Ask:
             self.say(kit.message(f"{view['title']['text']}: press the button to go on.", [row]))
             return ""
         self.acknowledge()
+        if self.clicked:
+            return open_or_push(self.client, self.clicked, view)
         return str(self.client.views_open(trigger_id=self.trigger_id, view=view)["view"]["id"])
 
 
@@ -75,6 +78,15 @@ def open_or_push(client: WebClient, body: dict[str, Any], view: kit.View) -> str
         if error.response["error"] != "push_limit_reached":
             raise
     return str(client.views_update(view_id=under["id"], view=view)["view"]["id"])
+
+
+def redraw(client: WebClient, respond: Callable[..., Any], body: dict[str, Any], message: kit.Message) -> None:
+    """A message that changes in place; from Home it stands in a modal, which then changes instead."""
+    if body.get("response_url"):
+        send(respond, message, replace_original=True)
+    elif view := body.get("view"):
+        blocks = charts.without(message)["blocks"]
+        show(client, view["id"], kit.modal(view["title"]["text"], blocks, callback_id=view["callback_id"]))
 
 
 def split(value: str) -> tuple[str, int | None]:

@@ -15,7 +15,7 @@ from bot.blocks import ids, kit, listing, screens
 from bot.blocks import syncs as blocks
 from bot.blocks.details import details_modal
 from bot.directory import Directory
-from bot.handlers.ask import Ask, chosen, open_or_push, show, split
+from bot.handlers.ask import Ask, chosen, open_or_push, redraw, show, split
 from bot.handlers.filters import pack, parse, plain, unpack
 from core.connections import Connections
 from core.errors import NotFound, SegsyncError
@@ -96,7 +96,7 @@ class Browsing:
         )
         return listing.list_message(found, shown)
 
-    def filter(self, ack: Ack, body: dict[str, Any], respond: Respond, context: BoltContext) -> None:
+    def filter(self, ack: Ack, body: dict[str, Any], client: WebClient, respond: Respond, context: BoltContext) -> None:
         """A filter was chosen: the same message shows the first page of what fits."""
         ack()
         actor: Actor = context["actor"]
@@ -123,7 +123,7 @@ class Browsing:
                 wanted = SyncFilter()
             case _:
                 wanted = replace(wanted, owner_id=value)
-        respond(**self.page(actor, wanted, 1, more=more), replace_original=True)
+        redraw(client, respond, body, self.page(actor, wanted, 1, more=more))
 
     def segment_options(self, ack: Ack, payload: dict[str, Any], context: BoltContext) -> None:
         """Segments of the syncs that there are."""
@@ -137,13 +137,13 @@ class Browsing:
         options = [kit.option(name, account_id[:75], account_id) for account_id, name in found]
         ack(options=[kit.option("Any ad account", "any"), *options][: kit.OPTIONS])
 
-    def turn(self, ack: Ack, body: dict[str, Any], respond: Respond, context: BoltContext) -> None:
+    def turn(self, ack: Ack, body: dict[str, Any], client: WebClient, respond: Respond, context: BoltContext) -> None:
         """Another page in the same message."""
         ack()
         actor: Actor = context["actor"]
         number = chosen(body)
         wanted, more = unpack(body["actions"][0]["block_id"], actor.user_id)
-        respond(**self.page(actor, wanted, int(number) if number.isdigit() else 1, more=more), replace_original=True)
+        redraw(client, respond, body, self.page(actor, wanted, int(number) if number.isdigit() else 1, more=more))
 
     def show(self, ask: Ask) -> None:
         """`show <sync>`."""

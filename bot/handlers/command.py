@@ -4,14 +4,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from html import unescape
 from typing import Any
 
 from slack_bolt import Ack, App, BoltContext, Respond
 from slack_sdk import WebClient
 
-from bot.blocks import charts, guide, ids, kit
-from bot.handlers.ask import Ask, send
-from core.models import Actor
+from bot.blocks import charts, guide, ids, kit, screens
+from bot.handlers.ask import Ask, open_or_push, send
+from bot.handlers.filters import plain
+from core.errors import NotAllowed, UserError
+from core.models import Actor, RequestKind
 from core.users import Users
 
 Journey = Callable[[Ask], None]
@@ -24,8 +27,8 @@ _MENTION = re.compile(r"^\s*<@[^>]+>\s*")
 class Commands:
     """Finds the journey for what somebody wrote."""
 
-    def __init__(self, *, users: Users, journeys: Mapping[str, Journey]) -> None:
-        self._users, self._journeys = users, journeys
+    def __init__(self, *, users: Users, journeys: Mapping[str, Journey], examples: Callable[[Actor], guide.Examples]) -> None:
+        self._users, self._journeys, self._examples = users, journeys, examples
 
     def register(self, app: App) -> None:
         """The command, mentions, direct messages, buttons."""
@@ -36,9 +39,7 @@ class Commands:
 
     def run(self, ask: Ask) -> None:
         """One command. Until somebody administers the organization, only *claim* is understood."""
-        word, _, rest = ask.words.strip().partition(" ")
-        name = word.lower().removeprefix("/segsync")
-        name = guide.ALSO.get(name, name)
+        name, rest = guide.understood(plain(ask.words))
         if not self._users.has_administrator(ask.actor.org_id):
             if name == "claim":
                 self._users.claim(ask.actor, rest)
@@ -49,11 +50,11 @@ class Commands:
         if name == "claim":
             self._users.claim(ask.actor, rest)
         elif name == "help":
-            ask.say(guide.help_message(ask.actor, rest.strip().lower()))
+            ask.say(guide.help_message(ask.actor, rest.lower(), examples=self._examples(ask.actor)))
         elif name in self._journeys:
-            self._journeys[name](replace(ask, command=name, words=rest.strip()))
+            self._journeys[name](replace(ask, command=name, words=rest))
         else:
-            ask.say(guide.help_message(ask.actor, unknown=word))
+            ask.say(guide.help_message(ask.actor, unknown=name, examples=self._examples(ask.actor)))
 
     def typed(self, ack: Ack, command: dict[str, Any], client: WebClient, respond: Respond, context: BoltContext) -> None:
         """The slash command: the answer is the acknowledgement, seen by nobody else."""
@@ -88,12 +89,11 @@ class Commands:
             if body.get("response_url"):
                 send(respond, message, response_type="ephemeral", replace_original=bool(ephemeral))
             elif body.get("trigger_id"):
-                client.views_open(
-                    trigger_id=body["trigger_id"], view=kit.modal("segsync", message["blocks"], callback_id=ids.PROBLEM)
-                )
+                blocks = charts.without(message)["blocks"]
+                open_or_push(client, body, kit.modal("segsync", blocks, callback_id=ids.PROBLEM))
 
         words = str(action.get("value") or "")
-        self.run(Ask(actor, "", words, client, say, lambda: None, body["trigger_id"], body.get("response_url")))
+        self.run(Ask(actor, "", words, client, say, lambda: None, body["trigger_id"], body.get("response_url"), body))
 
     def mentioned(self, event: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """In a conversation: only the asker sees the answer, in the thread."""
@@ -101,7 +101,7 @@ class Commands:
             return
         thread = event.get("thread_ts") or event["ts"]
         say = partial(self._privately, client, event["channel"], event["user"], thread)
-        self.run(Ask(context["actor"], "", _MENTION.sub("", event.get("text", "")), client, say, lambda: None))
+        self._answer(context["actor"], event, client, say)
 
     def written(self, event: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """A direct message. Bots, edits and our own messages are not for us."""
@@ -113,7 +113,16 @@ class Commands:
             thread = {"thread_ts": event["thread_ts"]} if event.get("thread_ts") else {}
             send(client.chat_postMessage, message, channel=event["channel"], **thread)
 
-        self.run(Ask(actor, "", _MENTION.sub("", event.get("text", "")), client, say, lambda: None))
+        self._answer(actor, event, client, say)
+
+    def _answer(self, actor: Actor, event: dict[str, Any], client: WebClient, say: Callable[[kit.Message], None]) -> None:
+        """The words of a message, which Slack has escaped; what goes wrong is said where they were written."""
+        words = _MENTION.sub("", unescape(str(event.get("text") or "")))
+        try:
+            self.run(Ask(actor, "", words, client, say, lambda: None))
+        except UserError as error:
+            may_ask = isinstance(error, NotAllowed) and error.may_ask == RequestKind.ROLE
+            say(screens.refusal(kit.esc(str(error)), asks_role=may_ask))
 
     @staticmethod
     def _privately(client: WebClient, channel: str, user: str, thread: str, message: kit.Message) -> None:

@@ -1,6 +1,7 @@
 """Pause with its impact, resume, take over, and the guard's two answers: each asks the channel in three beats."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from slack_bolt import Ack, App, BoltContext
@@ -49,6 +50,15 @@ class Switching:
         def go(sync: Sync) -> None:
             require(ask.actor, Action.RESUME)
             self._move(ask.client, ask.actor, sync, ask.open(_asks(sync)), resume=True)
+
+        self._browsing.for_one(ask, go)
+
+    def toggle(self, ask: Ask) -> None:
+        """`toggle <sync>`: off if it is on, on if it is off."""
+
+        def go(sync: Sync) -> None:
+            turn = self.resume if sync.status is SyncStatus.INACTIVE else self.pause
+            turn(replace(ask, words=sync.short))
 
         self._browsing.for_one(ask, go)
 

@@ -14,7 +14,7 @@ from bot.asking import Asking
 from bot.blocks import ids, kit, screens
 from bot.blocks import reports as blocks
 from bot.directory import Directory
-from bot.handlers.ask import Ask, chosen, send, show
+from bot.handlers.ask import Ask, chosen, redraw, send, show
 from bot.handlers.filters import parse, plain
 from core.access import require
 from core.audit import Audit, AuditFilter
@@ -59,7 +59,7 @@ class Reporting:
         ack()
         words, number = _carried(body), chosen(body)
         message = self._page(context["actor"], client, words, int(number) if number.isdigit() else 1)
-        respond(**message, replace_original=True)
+        redraw(client, respond, body, message)
 
     def export(self, ask: Ask) -> None:
         """`export [filters]`: the list; `export audit [filters]`: the audit log."""
