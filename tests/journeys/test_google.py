@@ -132,6 +132,28 @@ def test_whoever_shares_a_phone_with_somebody_who_leaves_stays(sandbox: Sandbox,
     assert sha256(other) in held(sandbox)
 
 
+def test_before_a_pause_people_read_which_campaigns_it_touches(sandbox: Sandbox, guests: tuple[str, Path]) -> None:
+    number, _ = guests
+    marketer = sandbox.desk("marketing_user")
+    marketer.type(f"/segsync pause {number}")
+    said = marketer.sees_in_view("Always on: awareness")
+    assert "Autumn launch" in said
+    marketer.close_all()
+
+
+def test_a_list_of_mobile_ids_becomes_an_audience_of_its_own_kind(sandbox: Sandbox, guests: tuple[str, Path]) -> None:
+    _, path = guests
+    devices = {f"{n:08x}-1111-4222-8333-444444444444" for n in range(150)}
+    lines = ["mobile_id,consent", *(f"{device.upper()},true" for device in sorted(devices)), "not an id,true", "x,false"]
+    part = path.with_name(".devices.csv")
+    part.write_text("\n".join(lines))
+    part.rename(path.with_name("app-users.csv"))
+    marketer = sandbox.desk("marketing_user")
+    create(marketer, "App users")
+    there = sandbox.truth(audience(sandbox, "App users")["audience_id"], "google")
+    assert {device for person in there for device in person.get("mobile", [])} == devices
+
+
 # ── trouble ──
 
 
