@@ -23,7 +23,7 @@ demo: .venv/run  ## run segsync with local stand-ins for Slack and the platforms
 	@exec $(PY) -m cli demo $(ARGS)
 
 test: .venv/dev  ## run every test (ARGS="-k pause")
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 lint: .venv/dev  ## ruff, mypy strict, import rules
 	@$(PY) -m ruff check .

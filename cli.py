@@ -31,6 +31,7 @@ def run(
     with_parent: Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")] = False,
 ) -> None:
     """Serve Slack, refresh what is due and answer browsers, all in this process."""
+    from bot.logs import configure
     from bot.main import build
     from bot.settings import Settings
 
@@ -39,7 +40,9 @@ def run(
         signal.signal(name, lambda *_: stop.set())
     if with_parent:
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
-    product = build(Settings())
+    settings = Settings()
+    configure(settings.log_format, level=settings.log_level)
+    product = build(settings)
     product.start()
     stop.wait()
     product.stop()

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 import scheduler
-from bot import errors
+from bot import errors, logs
 from bot.actor import Profiles, WhoAsks
 from bot.adapters import Adapters, adapters
 from bot.asking import Asking
@@ -39,6 +39,7 @@ from bot.handlers.pausing import Switching
 from bot.installing import Installations, States, oauth_settings
 from bot.letters import Letters
 from bot.lives import Lives
+from bot.metrics import Metrics
 from bot.notifier import Notifier
 from bot.settings import Settings
 from bot.slack_http import slack_routes
@@ -107,6 +108,7 @@ class Product:
         self.letters = Letters(store=self.store, seen=self.alerts.seen, digests=self.digests)
         self.notifier = self._notifier()
         self.when_woken(self.notifier.wake)
+        self.metrics = Metrics(store=self.store, tally=self.notifier.tally)
         self.ledgers = Ledgers(
             folder=self.settings.data_dir / "ledger",
             key=lambda sync_id: self.vault.open(self.store.syncs.ledger_key(sync_id), bound_to=f"sync:{sync_id}"),
@@ -129,6 +131,7 @@ class Product:
         self._socket: SocketModeHandler | None = None
         self._server: uvicorn.Server | None = None
         self._team: dict[str, str] = {}
+        self._stop_metrics: Callable[[], None] = lambda: None
 
     def when_woken(self, call: Callable[[], None]) -> None:
         """Also tells this one when there is something new to do."""
@@ -146,6 +149,8 @@ class Product:
         self.notifier.start()
         for one in self.beside:
             one.start()
+        if self.settings.metrics_port is not None:
+            self._stop_metrics = self.metrics.serve(self.settings.metrics_port, self.settings.metrics_host)
         config = uvicorn.Config(
             self.web, host=self.settings.web_host, port=self.settings.web_port, log_level="warning", access_log=False
         )
@@ -189,6 +194,7 @@ class Product:
         for one in reversed(self.beside):
             one.stop()
         self.notifier.stop()
+        self._stop_metrics()
         self.asking.stop()
         self.store.close()
 
@@ -247,6 +253,8 @@ class Product:
             token_verification_enabled=False,
             listener_executor=ThreadPoolExecutor(self.settings.listener_threads, thread_name_prefix="slack"),
         )
+        app.middleware(logs.named)
+        app.middleware(self.metrics.timed)
         app.middleware(WhoAsks(users=self.users, profiles=self.profiles, welcome=self.welcome, left=self.lives.people.left))
         errors.register(app)
         return app
@@ -328,7 +336,7 @@ class Product:
             connections=self.connections,
             names=self._names,
             arrived=arrived,
-            ready=lambda: self._socket is None or bool(self._socket.client.is_connected()),
+            ready=self._is_ready,
             slack_link=lambda: f"slack://open?team={self._team.get('team_id', '')}",
             secure=bool(self.settings.public_url and self.settings.public_url.startswith("https://")),
             more=self._slack_routes(),
@@ -350,6 +358,11 @@ class Product:
             letters=self.letters,
             wake=self.wake,
         )
+
+    def _is_ready(self) -> bool:
+        """The database answers, Slack's socket is open, and letters are delivered."""
+        socket_open = self._socket is None or bool(self._socket.client.is_connected())
+        return socket_open and self.notifier.is_alive and self.store.database.answers()
 
     def _slack_routes(self) -> list[Route]:
         over_http = self.settings.slack_mode == "http" or self.bolt.oauth_flow is not None

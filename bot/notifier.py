@@ -61,6 +61,11 @@ class Notifier:
         """Starts the thread that delivers."""
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether letters are being delivered."""
+        return self._thread.is_alive()
+
     def wake(self) -> None:
         """There may be something to tell."""
         self._news.set()

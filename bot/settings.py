@@ -131,6 +131,9 @@ class Settings(BaseSettings):
     linkedin: LinkedInPlatform | None = None
     google: GooglePlatform | None = None
     log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)  # where Prometheus reads /metrics; None: nowhere
+    metrics_host: str = "127.0.0.1"
 
     @model_validator(mode="after")
     def _reaches_slack(self) -> "Settings":

@@ -15,6 +15,7 @@ from core.store.people import PeopleStore
 from core.store.refreshes import RefreshStore
 from core.store.requests import RequestStore
 from core.store.sealed import SealedStore
+from core.store.standing import StandingStore
 from core.store.syncs import SyncStore
 from core.store.watch import WatchStore
 
@@ -34,6 +35,7 @@ class Store:
         self.journal = JournalStore(self.database)
         self.people = PeopleStore(self.database)
         self.alerts = AlertStore(self.database)
+        self.standing = StandingStore(self.database)
         self.lives = LifeStore(self.database)
         self.installations = InstallationRecords(self.database)
         self.sealed = SealedStore(self.database)

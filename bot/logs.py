@@ -1,0 +1,63 @@
+"""Logs: for a person on a terminal, JSON otherwise; who asked and which request stand in every line; secrets in none."""
+
+import logging
+import re
+import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from slack_bolt import BoltContext, BoltResponse
+
+_SECRETS = re.compile(
+    r"xox[a-z]-[\w-]+|xapp-[\w-]+|Bearer\s+\S+|\b(?:EAA|ya29\.|AQ)[\w.-]{20,}"  # Slack's and the platforms' tokens
+    r"|(?<=[?&])(?:code|state|access_token|client_secret|refresh_token)=[^&\s]+"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # a password in an address
+    r"|[\w.+-]+@[\w-]+\.[\w.-]+"  # an e-mail address
+)
+_CHATTY = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "apscheduler", "alembic", "uvicorn")
+
+
+def hide(text: str) -> str:
+    """The text without tokens, passwords and e-mail addresses: the last line of defence, where nothing should have been."""
+    return _SECRETS.sub("[hidden]", text)
+
+
+def _hiding(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = hide(value)
+    return event
+
+
+def configure(log_format: str, *, level: str = "INFO") -> None:
+    """Every logger writes to standard error in this form: `text` or `json`."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _hiding,
+    ]
+    is_json = log_format == "json"
+    shown: Any = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, shown]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def named(context: BoltContext, body: dict[str, Any], next: Callable[[], BoltResponse]) -> BoltResponse:
+    """Bolt middleware: what is logged on the way carries one id for the request, the organization and the user."""
+    kind = "command" if "command" in body else str(body.get("type", ""))
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request=uuid4().hex[:12], kind=kind, org=context.team_id, user=context.user_id)
+    return next()

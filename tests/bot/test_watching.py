@@ -1,0 +1,77 @@
+"""What an operator watches: logs without secrets, metrics without names, readiness that means it."""
+
+import json
+import logging
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import generate_latest
+
+from bot import logs
+from bot.metrics import Metrics
+from tests.bot.conftest import Office, connect, make_sync
+
+
+@pytest.fixture
+def root() -> Iterator[logging.Logger]:
+    """The root logger, put back as it was."""
+    logger = logging.getLogger()
+    before, level = logger.handlers[:], logger.level
+    yield logger
+    logger.handlers[:], logger.level = before, level
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "xoxb-123-456-abcDEF",
+        "xapp-1-A01-2-abc",
+        "Bearer abc.def",
+        "EAABsbCS1iHgBAKZCZC123456789012",
+        "ya29.a0AfH6SMBx1234567890abcdef",
+        "ana@example.com",
+        "https://x.example/cb?code=4%2Fabc&state=zzz",
+        "postgresql+psycopg://segsync:hunter2@db/segsync",
+    ],
+)
+def test_secrets_never_reach_a_log(secret: str, root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    logging.getLogger("bot.test").warning("It failed with %s today", secret)
+    line = json.loads(capsys.readouterr().err.splitlines()[-1])
+    assert "[hidden]" in line["event"]
+    assert not any(
+        part in line["event"] for part in ("abcDEF", "hunter2", "4%2Fabc", "ana@", "a0AfH6", "1iHgB", "abc.def", "A01-2")
+    )
+    assert (line["level"], line["logger"]) == ("warning", "bot.test")
+
+
+def test_a_terminal_gets_lines_for_people(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("text")
+    logging.getLogger("bot.test").info("All is well")
+    assert "All is well" in capsys.readouterr().err
+
+
+def test_metrics_count_without_names(office: Office) -> None:
+    mia = office.desk("Mia")
+    connect(office, mia)
+    make_sync(office, mia)
+    office.refresh_all()
+    mia.sees("Synced")
+    metrics = office.product.metrics
+    assert isinstance(metrics, Metrics)
+    said = generate_latest(metrics.registry).decode()
+    assert 'segsync_syncs{channel="meta",status="synced"} 1.0' in said
+    assert 'segsync_slack_handled_seconds_count{kind="command"}' in said
+    assert 'segsync_letters_total{outcome="posted"}' in said
+    assert not any(name in said for name in ("Mia", "EMEA", "U03"))
+
+
+def test_readiness_means_it(office: Office) -> None:
+    port = office.product.settings.web_port
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+        assert answer.read() == b"ok"
+    office.product.notifier.stop()
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz")
