@@ -83,7 +83,7 @@ class Execution:
         work = self._work
         confirming = "confirming" in self._memory
         self._beat(Phase.CONFIRMING if confirming else Phase.READING, 0, self._sync.members or 0, now=True)
-        work.channel.require_access(self._target)
+        self._require_access()
         audience = self._audience()
         book = self._open(audience)
         if self._still_working(book):
@@ -100,6 +100,12 @@ class Execution:
         self._compare(audience, book, members, current, version)
 
     # ── what is there ──
+
+    def _require_access(self) -> None:
+        try:
+            self._work.channel.require_access(self._target)
+        except AudienceGone:  # what follows from that is decided where the audience is looked for; the account must be ours
+            self._work.channel.require_access(replace(self._target, audience_id=""))
 
     def _audience(self) -> RemoteAudience | None:
         """The audience as the platform has it; None where it is still to be made. A person's retry makes a deleted one anew."""

@@ -82,7 +82,8 @@ class Platform:
         self._lock = threading.Lock()
 
     def require_access(self, target: Target) -> None:
-        pass
+        if target.audience_id:
+            self.audience(target)
 
     def find(self, target: Target, *, key: str) -> RemoteAudience | None:
         return self.audience(dataclasses.replace(target, audience_id=self.keys[key])) if key in self.keys else None
