@@ -46,9 +46,10 @@ lock:  ## renew both lock files from pyproject.toml
 clean:  ## forget the environment and the caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
-docs: .venv/dev  ## write docs/channels.md and docs/alerts.md anew from their tables
+docs: .venv/dev  ## write the pages in docs/ that come from code anew
 	@$(PY) -m tests.channels.page
 	@$(PY) -m tests.alerts.page
+	@$(PY) -m tests.cli.page
 
 screenshots: .venv/dev  ## take the pictures in docs/ from the demo in Chromium
 	@$(PY) -m tests.browser.screens

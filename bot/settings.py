@@ -2,40 +2,59 @@
 
 import base64
 import binascii
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from core.models import SegmentKind
 
 
-class Platform(BaseModel):
-    """One ad platform as the operator registered segsync there. URLs: None means the platform's own."""
+class Platform(BaseModel, use_attribute_docstrings=True):
+    """One ad platform as the operator registered segsync there."""
 
     client_id: str
+    """The client id of your app at the platform."""
     client_secret: SecretStr
+    """Its client secret."""
     api_url: str | None = None
+    """The platform's API; its own unless told."""
     auth_url: str | None = None
-    settle_s: float | None = Field(default=None, ge=0)  # seconds between a removal and the additions after it
-    timeout_s: float = Field(default=30, gt=0, le=600)  # how long one request may take
+    """The platform's consent page; its own unless told."""
+    settle_s: float | None = Field(default=None, ge=0)
+    """How long additions wait after a removal, in seconds; as the platform needs unless told."""
+    timeout_s: float = Field(default=30, gt=0, le=600)
+    """How long one request may take, in seconds."""
 
 
 class LinkedInPlatform(Platform):
-    """LinkedIn besides. A version is served for a year; the source platform is what LinkedIn gave the app. None: as built in."""
+    """LinkedIn besides. A version is served for a year."""
 
     version: str | None = Field(default=None, pattern=r"^20\d\d(0[1-9]|1[0-2])$")
+    """The version of the platform's API; the built-in one unless told."""
     source_platform: str | None = None
+    """What LinkedIn gave your app as its source platform."""
 
 
 class GooglePlatform(Platform):
-    """Google besides: the Google Ads API's version, how long a request's status is left alone, and the app of mobile ids."""
+    """Google besides."""
 
     version: str | None = Field(default=None, pattern=r"^v\d+$")
+    """The version of the platform's API; the built-in one unless told."""
     poll_s: float | None = Field(default=None, ge=0)
-    mobile_app_id: str | None = None  # without it no mobile ids are sent: Google keeps them by app
+    """How long a request's status is left alone, in seconds."""
+    mobile_app_id: str | None = None
+    """The app whose mobile ids are sent; without it none are: Google keeps them by app."""
     mobile_key_space: Literal["ANDROID", "IOS"] = "ANDROID"
+    """Which kind of mobile ids that app has."""
 
 
 class _Source(BaseModel):
@@ -103,37 +122,68 @@ Source = Annotated[FilesSettings | SqlSettings | HttpSettings, Field(discriminat
 class Settings(BaseSettings):
     """The settings of one running segsync."""
 
-    model_config = SettingsConfigDict(env_prefix="SEGSYNC_", toml_file="segsync.toml", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SEGSYNC_", toml_file="segsync.toml", extra="ignore", use_attribute_docstrings=True
+    )
 
     database_url: str = "sqlite:///segsync.db"
+    """Where everything is kept: a SQLite file, or `postgresql+psycopg://user:password@host/name` past one machine."""
     data_dir: Path = Path("data")
-    keys: dict[str, SecretStr]  # name → base64 of 32 bytes; the last one seals
-    slack_bot_token: SecretStr | None = None  # of one workspace; without it, workspaces install segsync by Slack's OAuth
+    """The folder of the ledgers: what was delivered to whom, encrypted. Shared by all workers."""
+    keys: dict[str, SecretStr]
+    """Names and keys (base64 of 32 bytes) that secrets are sealed with; the last one seals. `segsync keys new` prints one."""
+    slack_bot_token: SecretStr | None = None
+    """The Bot User OAuth Token (xoxb-…) of one workspace. Without it, workspaces install segsync by Slack's OAuth."""
     slack_client_id: str | None = None
+    """The app's client id, for installing by OAuth."""
     slack_client_secret: SecretStr | None = None
+    """The app's client secret, for installing by OAuth."""
     slack_app_token: SecretStr | None = None
+    """An app-level token (xapp-…) with `connections:write`, for Socket Mode."""
     slack_signing_secret: SecretStr = SecretStr("")
+    """The app's signing secret: how segsync knows Slack over HTTP."""
     slack_api_url: str = "https://slack.com/api/"
+    """Slack's Web API."""
     slack_mode: Literal["socket", "http"] = "socket"
+    """Whether Slack reaches segsync by Socket Mode (no address needed) or over HTTP at `{public_url}/slack/events`."""
     listener_threads: int = Field(default=64, ge=4, le=500)
+    """How many requests of Slack are handled at the same time."""
     public_url: str | None = None
+    """The https address at which browsers reach segsync: needed to connect ad platforms and for links to syncs."""
     web_host: str = "127.0.0.1"
+    """Where the pages behind `public_url` are served."""
     web_port: int = Field(default=8080, ge=0, le=65535)
+    """The port of these pages."""
     primary_admin: str | None = None
+    """The Slack id of the first Primary Administrator, while there is none."""
     sync_limit: int = Field(default=20, ge=0)
-    clock_file: Path | None = None  # the demo's clock: seconds ahead of the real time, as text
+    """How many active syncs the contract allows."""
+    clock_file: Path | None = None
+    """The demo's clock: a file with the seconds that it is ahead of the real time."""
     workers: int = Field(default=2, ge=1, le=64)
-    tick_s: float = Field(default=5, gt=0, le=300)  # how often due refreshes are looked for
-    lease_s: float = Field(default=120, ge=5)  # how long a worker that died keeps its refresh
-    retry_waits_s: tuple[float, ...] = (5, 15, 60, 300, 900, 1800)  # before new tries of a refresh that met passing trouble
+    """How many refreshes run at the same time in one process."""
+    tick_s: float = Field(default=5, gt=0, le=300)
+    """How often due refreshes are looked for, in seconds."""
+    lease_s: float = Field(default=120, ge=5)
+    """How long a worker that died keeps its refresh, in seconds."""
+    retry_waits_s: tuple[float, ...] = (5, 15, 60, 300, 900, 1800)
+    """The pauses before new tries of a refresh that met passing trouble, in seconds."""
     sources: list[Source] = []
+    """Where segments come from: see docs/sources.md."""
     meta: Platform | None = None
+    """Meta, as the operator registered segsync there."""
     linkedin: LinkedInPlatform | None = None
+    """LinkedIn, as the operator registered segsync there."""
     google: GooglePlatform | None = None
+    """Google, as the operator registered segsync there."""
     log_format: Literal["text", "json"] = "text"
+    """Lines for people, or JSON."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    metrics_port: int | None = Field(default=None, ge=0, le=65535)  # where Prometheus reads /metrics; None: nowhere
+    """What is logged at least."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Where Prometheus reads `/metrics`; unset: nowhere."""
     metrics_host: str = "127.0.0.1"
+    """The address on which the metrics are served."""
 
     @model_validator(mode="after")
     def _reaches_slack(self) -> "Settings":
@@ -168,5 +218,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Environment before the file."""
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls), file_secret_settings
+        """The environment before files of secrets (`SEGSYNC_SECRETS_DIR`, as Docker mounts them) before `segsync.toml`."""
+        folder = os.environ.get("SEGSYNC_SECRETS_DIR")
+        secret = SecretsSettingsSource(settings_cls, secrets_dir=folder) if folder else file_secret_settings
+        return init_settings, env_settings, dotenv_settings, secret, TomlConfigSettingsSource(settings_cls)
