@@ -1,5 +1,6 @@
 """The `segsync` command; thin: parse, call, print."""
 
+import os
 import signal
 import sys
 import threading
@@ -74,7 +75,8 @@ def migrate() -> None:
 
 def _watch_parent(stop: threading.Event) -> None:
     """The demo holds our standard input open: when it dies in whatever way, so do we."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # beneath sys.stdin, whose lock this thread would still hold when the interpreter ends
+        pass
     stop.set()
 
 

@@ -25,10 +25,14 @@ class Demo:
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True)
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
-        line = lines.get(timeout=90)
-        while not line.startswith("ready "):
-            assert line, f"the demo ended before it was ready; see {self.log.name}"
+        try:
             line = lines.get(timeout=90)
+            while not line.startswith("ready "):
+                assert line, f"the demo ended before it was ready; see {self.log.name}"
+                line = lines.get(timeout=90)
+        except BaseException:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
         self.sandbox = Sandbox(line.split()[1])
 
     def _read(self, lines: "queue.Queue[str]") -> None:
