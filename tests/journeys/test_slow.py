@@ -9,8 +9,8 @@ from tests.journeys.conftest import Demo
 from tests.journeys.desk import Desk, Sandbox, eventually
 from tests.journeys.test_main_job import link
 
-PLATFORMS = ("meta", "linkedin")
-LABELS = {"meta": "Meta", "linkedin": "LinkedIn"}
+PLATFORMS = ("meta", "linkedin", "google")
+LABELS = {"meta": "Meta", "linkedin": "LinkedIn", "google": "Google"}
 AT_ONCE_MS = 1_500  # of the 3,000 after which Slack tells the person that the app did not answer
 SOON_S = 4.0  # a platform that is well, over a Slack that takes a quarter of a second: less than the slow one takes
 _MINUTE_S = 61
