@@ -33,7 +33,7 @@ export function chart(spec, title) {
 }
 
 function nice(most) {
-  if (most <= 0) return 1;
+  if (most <= 4) return 4; // counts stay whole on the axis
   const scale = 10 ** Math.floor(Math.log10(most));
   return [1, 2, 2.5, 5, 10].map((f) => f * scale).find((v) => v >= most);
 }

@@ -72,6 +72,11 @@ def main() -> None:
         try:
             for scene in SCENES:
                 scene(browser, demo.sandbox)
+            shown = [*OTHERS, *((name, words) for name, _, _, words in ANSWERS)]
+            lines = [f"## {words}\n\n![{words}](screens/{name}.png)\n" for name, words in shown]
+            (DOCS / "screens.md").write_text(
+                "# Screens\n\nAs the demo shows them; taken by `make screenshots`.\n\n" + "\n".join(lines)
+            )
         finally:
             browser.close()
             demo.stop()
@@ -103,20 +108,51 @@ def pick(page: Page, label: str, typed: str) -> None:
     page.wait_for_timeout(500)
 
 
-def commands(browser: Browser, sandbox: Sandbox) -> None:
-    """What each command answers."""
-    typed = {
-        "list": "/segsync list",
-        "details": "/segsync show S-1",
-        "pause": "/segsync pause S-1",
-        "connect": "/segsync connect",
-    }
-    for name, words in typed.items():
-        camera = Camera(browser, sandbox)
+def answers(browser: Browser, sandbox: Sandbox) -> None:
+    """What each command answers, to whom it is for."""
+    for name, role, words, _ in ANSWERS:
+        camera = Camera(browser, sandbox, role)
         camera.say(words)
-        camera.page.wait_for_timeout(1200)
+        camera.page.wait_for_timeout(1500)
         camera.take(f"screens/{name}")
         camera.close()
+
+
+def approval(browser: Browser, sandbox: Sandbox) -> None:
+    """A colleague asks, an administrator decides: on the phone, too."""
+    asker = sandbox.desk("marketing_user", nth=1)
+    asker.type("/segsync pause S-1")
+    asker.sees_in_view("campaign")
+    asker.submit({"note": {"request.note": "The webinar is over; the budget goes to the autumn campaign."}})
+    asker.sees_in_view("have been asked")
+    asker.close_all()
+    for name, phone in (("approval", False), ("approval-phone", True)):
+        camera = Camera(browser, sandbox, "abm_admin", phone=phone)
+        camera.go("segsync-approvals")
+        expect(camera.page.get_by_role("button", name="Approve")).to_be_visible()
+        camera.take(f"screens/{name}")
+        camera.close()
+
+
+def trouble(browser: Browser, sandbox: Sandbox) -> None:
+    """An alert at seven in the morning, and the same once it is over."""
+    sandbox.fault("meta", "account_disabled")
+    owner = sandbox.desk("marketing_user")
+    owner.type("/segsync refresh S-1")
+    owner.sees("ad account is disabled", timeout_s=60)
+    for name, phone, dark in (("alert", False, False), ("alert-phone", True, True)):
+        camera = Camera(browser, sandbox, "primary_admin", phone=phone, dark=dark)
+        camera.go("segsync-alerts")
+        expect(camera.page.get_by_role("button", name="Acknowledge").last).to_be_visible()
+        camera.take(f"screens/{name}")
+        camera.close()
+    sandbox.well()
+    owner.type("/segsync refresh S-1")
+    owner.sees("[Rr]esolved", timeout_s=60)
+    camera = Camera(browser, sandbox, "primary_admin")
+    camera.go("segsync-alerts")
+    camera.take("screens/alert-resolved")
+    camera.close()
 
 
 def home(browser: Browser, sandbox: Sandbox) -> None:
@@ -130,7 +166,38 @@ def home(browser: Browser, sandbox: Sandbox) -> None:
         camera.close()
 
 
-SCENES: list[Callable[[Browser, Sandbox], None]] = [workspace, commands, home]
+# picture, whose screen, what is typed, what it shows
+ANSWERS = (
+    ("list", "marketing_user", "/segsync list", "All syncs, filtered and paged in place"),
+    ("details", "marketing_user", "/segsync show S-1", "One sync, whole"),
+    ("pause", "marketing_user", "/segsync pause S-1", "A pause states its impact first"),
+    ("edit", "marketing_user", "/segsync edit S-1", "Name, cadence, days and guard"),
+    ("delete", "marketing_user", "/segsync delete S-1", "What stays on the channel, and what goes"),
+    ("connect", "marketing_user", "/segsync connect", "Everybody's own connections"),
+    ("notifications", "marketing_user", "/segsync notifications", "What one is told, and when not"),
+    ("help", "marketing_user", "/segsync help", "Help for one's own role"),
+    ("usage", "abm_admin", "/segsync usage", "The sync limit, its trend, and what could be paused"),
+    ("alerts", "abm_admin", "/segsync alerts", "Open alerts"),
+    ("people", "abm_admin", "/segsync people", "Who has which role, and is connected to what"),
+    ("roles", "primary_admin", "/segsync roles", "Giving a role"),
+    ("settings", "primary_admin", "/segsync settings", "What administrators set"),
+    ("audit", "primary_admin", "/segsync audit", "Who did what, when, from where"),
+    ("lookup", "primary_admin", "/segsync lookup", "Whether somebody is in an audience, for access and erasure requests"),
+    ("digest", "primary_admin", "/segsync digest", "The week in one message"),
+)
+OTHERS = (
+    ("overview", "`/segsync` alone"),
+    ("create", "A new sync"),
+    ("home", "The Home tab"),
+    ("home-dark", "The same at night"),
+    ("home-phone", "The same on a phone"),
+    ("approval", "A request in the approval conversation"),
+    ("approval-phone", "The same on a phone"),
+    ("alert", "An alert in its conversation"),
+    ("alert-phone", "The same on a phone"),
+    ("alert-resolved", "It says itself when it is over"),
+)
+SCENES: list[Callable[[Browser, Sandbox], None]] = [workspace, home, answers, approval, trouble]
 
 if __name__ == "__main__":
     main()
