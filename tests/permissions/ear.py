@@ -50,6 +50,10 @@ class Ear:
             }
         self.heard.append((method, body))
         n = str(len(self.heard))
+        if method == "conversations.open":
+            return {"ok": True, "channel": {"id": "D1"}}
+        if method == "files.getUploadURLExternal":
+            return {"ok": True, "upload_url": f"{self.url}/answer/file", "file_id": "F1"}
         return {"ok": True, "channel": "D1", "ts": n, "view": {"id": f"V{n}"}, "channels": [], "members": []}
 
     def forget(self) -> None:

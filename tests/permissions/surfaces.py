@@ -36,6 +36,7 @@ class Case:
         self.sync: Sync = house.sync(owner)
         self.request: Request | None = None
         self.thing = ""  # the id of what it is about, when that is no sync
+        self.form: dict[str, Any] = {}  # a modal that somebody has open
 
     def be(self, status: SyncStatus) -> None:
         """The sync is in this state."""
@@ -97,24 +98,24 @@ class Surface:
 SURFACES: list[Surface] = []
 
 
-def _add(
+def add(
     action: Action, name: str, act: Act, done: Callable[[Case], bool], needs: Callable[[Case], None] = lambda _: None, **more: Any
 ) -> None:
     SURFACES.append(Surface(action, name, act, done, needs, **more))
 
 
-def _types(words: str) -> Act:
+def types(words: str) -> Act:
     return Act(lambda c: c.house.types(c.by, words.format(sync=c.sync.short)), names="{" in words)
 
 
-def _clicks(action_id: str, value: str = "{id}:{version}", *, picked: bool = False) -> Act:
+def clicks(action_id: str, value: str = "{id}:{version}", *, picked: bool = False) -> Act:
     def does(c: Case) -> None:
         c.house.clicks(c.by, action_id, value.format(id=c.sync.id, version=c.sync.version, thing=c.thing), picked=picked)
 
     return Act(does, names="{" in value)
 
 
-def _submits(callback_id: str, metadata: str, values: Any = None) -> Act:
+def submits(callback_id: str, metadata: str, values: Any = None) -> Act:
     def does(c: Case) -> None:
         said = metadata.format(id=c.sync.id, version=c.sync.version, thing=c.thing)
         c.house.submits(c.by, callback_id, said, values)
@@ -130,11 +131,11 @@ def _is(status: SyncStatus) -> Callable[[Case], bool]:
     return lambda c: c.now().status is status
 
 
-def _reads(text: str) -> Callable[[Case], bool]:
+def reads(text: str) -> Callable[[Case], bool]:
     return lambda c: c.reads(text)
 
 
-def _opens(callback_id: str) -> Callable[[Case], bool]:
+def opens(callback_id: str) -> Callable[[Case], bool]:
     return lambda c: c.opens(callback_id)
 
 
@@ -148,10 +149,10 @@ for word, said in {
     "usage": "in use",
     "help": "/segsync",
 }.items():
-    _add(Action.SEE, f"/segsync {word}", _types(word), _reads(said))
-_add(Action.SEE, "/segsync show", _types("show {sync}"), _opens(ids.DETAILS_VIEW))
-_add(Action.SEE, "the button Details", _clicks(ids.DETAILS), _opens(ids.DETAILS_VIEW))
-_add(
+    add(Action.SEE, f"/segsync {word}", types(word), reads(said))
+add(Action.SEE, "/segsync show", types("show {sync}"), opens(ids.DETAILS_VIEW))
+add(Action.SEE, "the button Details", clicks(ids.DETAILS), opens(ids.DETAILS_VIEW))
+add(
     Action.SEE,
     "the Home tab",
     Act(lambda c: c.house.happens(c.by, {"type": "app_home_opened", "tab": "home", "channel": "D1"})),
@@ -170,12 +171,12 @@ def _disconnected(c: Case) -> bool:
     return mine.status is ConnectionStatus.MISSING
 
 
-_add(Action.CONNECT, "/segsync connect", _types("connect"), _opens(ids.CONNECT))
-_add(Action.CONNECT, "/segsync connect meta", _types("connect meta"), _reads("segsync.example/connect/"))
-_add(Action.CONNECT, "the button Connect", _clicks(ids.CONNECT_START, "meta"), _reads("segsync.example/connect/"))
-_add(Action.CONNECT, "/segsync disconnect meta", _types("disconnect meta"), _opens(ids.DISCONNECT), _connected)
-_add(Action.CONNECT, "the button Disconnect", _clicks(ids.CONNECT_REMOVE, "meta"), _opens(ids.DISCONNECT), _connected)
-_add(Action.CONNECT, "the modal Disconnect", _submits(ids.DISCONNECT, "meta"), _disconnected, _connected)
+add(Action.CONNECT, "/segsync connect", types("connect"), opens(ids.CONNECT))
+add(Action.CONNECT, "/segsync connect meta", types("connect meta"), reads("segsync.example/connect/"))
+add(Action.CONNECT, "the button Connect", clicks(ids.CONNECT_START, "meta"), reads("segsync.example/connect/"))
+add(Action.CONNECT, "/segsync disconnect meta", types("disconnect meta"), opens(ids.DISCONNECT), _connected)
+add(Action.CONNECT, "the button Disconnect", clicks(ids.CONNECT_REMOVE, "meta"), opens(ids.DISCONNECT), _connected)
+add(Action.CONNECT, "the modal Disconnect", submits(ids.DISCONNECT, "meta"), _disconnected, _connected)
 
 # ── creating ──
 
@@ -196,21 +197,21 @@ def _created(c: Case) -> bool:
     return c.house.store.syncs.search(HOME, SyncFilter(account=c.thing))[1] > 0
 
 
-_add(Action.CREATE, "/segsync create", _types("create"), _opens(ids.CREATE), _connected)
-_add(Action.CREATE, "the shortcut", Act(lambda c: c.house.shortcut(c.by, ids.CREATE_SHORTCUT)), _opens(ids.CREATE), _connected)
-_add(
+add(Action.CREATE, "/segsync create", types("create"), opens(ids.CREATE), _connected)
+add(Action.CREATE, "the shortcut", Act(lambda c: c.house.shortcut(c.by, ids.CREATE_SHORTCUT)), opens(ids.CREATE), _connected)
+add(
     Action.CREATE,
     "the button Go on creating",
     Act(lambda c: c.house.clicks(c.by, ids.CREATE_RESUME_DRAFT, _draft(c))),
-    _opens(ids.CREATE),
+    opens(ids.CREATE),
     _account,
 )
-_add(Action.CREATE, "the modal Create", Act(lambda c: c.house.submits(c.by, ids.CREATE, _draft(c))), _created, _account)
+add(Action.CREATE, "the modal Create", Act(lambda c: c.house.submits(c.by, ids.CREATE, _draft(c))), _created, _account)
 
 # ── pausing, resuming, taking over ──
 
 
-def _runs_as_actor(c: Case) -> bool:
+def runs_as_actor(c: Case) -> bool:
     return c.now().run_as == c.house.connect(HOME, c.by.user) and c.now().status is not SyncStatus.INACTIVE
 
 
@@ -219,7 +220,7 @@ def _failed(c: Case) -> None:
     c.be(SyncStatus.FAILED)
 
 
-def _inactive(c: Case) -> None:
+def inactive(c: Case) -> None:
     _connected(c)
     c.be(SyncStatus.INACTIVE)
 
@@ -229,13 +230,13 @@ def _alert(c: Case) -> None:
     c.thing = c.house.alert(c.sync).id
 
 
-_add(Action.PAUSE, "/segsync pause", _types("pause {sync}"), _opens(ids.PAUSE_FORM), owned=True, instead=ids.REQUEST_FORM)
-_add(Action.PAUSE, "the button Pause", _clicks(ids.PAUSE), _opens(ids.PAUSE_FORM), owned=True, instead=ids.REQUEST_FORM)
-_add(Action.PAUSE, "the modal Pause", _submits(ids.PAUSE_FORM, "{id}:{version}"), _is(SyncStatus.INACTIVE), owned=True)
-_add(Action.RESUME, "/segsync resume", _types("resume {sync}"), _runs_as_actor, _inactive)
-_add(Action.RESUME, "the button Resume", _clicks(ids.RESUME), _runs_as_actor, _inactive)
-_add(Action.TAKE_OVER, "/segsync takeover", _types("takeover {sync}"), _runs_as_actor, _failed)
-_add(Action.TAKE_OVER, "the button Take over", _clicks(ids.TAKE_OVER), _runs_as_actor, _failed)
+add(Action.PAUSE, "/segsync pause", types("pause {sync}"), opens(ids.PAUSE_FORM), owned=True, instead=ids.REQUEST_FORM)
+add(Action.PAUSE, "the button Pause", clicks(ids.PAUSE), opens(ids.PAUSE_FORM), owned=True, instead=ids.REQUEST_FORM)
+add(Action.PAUSE, "the modal Pause", submits(ids.PAUSE_FORM, "{id}:{version}"), _is(SyncStatus.INACTIVE), owned=True)
+add(Action.RESUME, "/segsync resume", types("resume {sync}"), runs_as_actor, inactive)
+add(Action.RESUME, "the button Resume", clicks(ids.RESUME), runs_as_actor, inactive)
+add(Action.TAKE_OVER, "/segsync takeover", types("takeover {sync}"), runs_as_actor, _failed)
+add(Action.TAKE_OVER, "the button Take over", clicks(ids.TAKE_OVER), runs_as_actor, _failed)
 
 # ── refreshing ──
 
@@ -244,11 +245,11 @@ def _asked_for(c: Case) -> bool:
     return c.refreshes(RefreshKind.REQUESTED)
 
 
-_add(Action.REFRESH, "/segsync refresh", _types("refresh {sync}"), _asked_for, owned=True)
-_add(Action.REFRESH, "the button Refresh now", _clicks(ids.REFRESH), _asked_for, owned=True)
-_add(Action.REFRESH, "the button Retry", _clicks(ids.RETRY), _asked_for, _failed, owned=True)
-_add(Action.REFRESH, "an alert's Retry", _clicks(ids.ALERT_RETRY, "{thing}"), _asked_for, _alert, owned=True)
-_add(Action.FULL_RESYNC, "/segsync resync", _types("resync {sync}"), lambda c: c.refreshes(RefreshKind.FULL))
+add(Action.REFRESH, "/segsync refresh", types("refresh {sync}"), _asked_for, owned=True)
+add(Action.REFRESH, "the button Refresh now", clicks(ids.REFRESH), _asked_for, owned=True)
+add(Action.REFRESH, "the button Retry", clicks(ids.RETRY), _asked_for, _failed, owned=True)
+add(Action.REFRESH, "an alert's Retry", clicks(ids.ALERT_RETRY, "{thing}"), _asked_for, _alert, owned=True)
+add(Action.FULL_RESYNC, "/segsync resync", types("resync {sync}"), lambda c: c.refreshes(RefreshKind.FULL))
 
 
 def _held(c: Case) -> None:
@@ -264,10 +265,10 @@ def _decided(c: Case) -> bool:
     return c.house.store.refreshes.last(c.sync.id, 1)[0].state is not RefreshState.HELD
 
 
-_add(Action.DECIDE_HELD, "the guard's Apply", _clicks(ids.APPLY, "{thing}"), _decided, _held, owned=True)
-_add(Action.DECIDE_HELD, "the guard's Keep", _clicks(ids.KEEP, "{thing}"), _decided, _held, owned=True)
-_add(Action.DECIDE_HELD, "an alert's Apply", _clicks(ids.ALERT_APPLY, "{thing}"), _decided, _held_alert, owned=True)
-_add(Action.DECIDE_HELD, "an alert's Keep", _clicks(ids.ALERT_KEEP, "{thing}"), _decided, _held_alert, owned=True)
+add(Action.DECIDE_HELD, "the guard's Apply", clicks(ids.APPLY, "{thing}"), _decided, _held, owned=True)
+add(Action.DECIDE_HELD, "the guard's Keep", clicks(ids.KEEP, "{thing}"), _decided, _held, owned=True)
+add(Action.DECIDE_HELD, "an alert's Apply", clicks(ids.ALERT_APPLY, "{thing}"), _decided, _held_alert, owned=True)
+add(Action.DECIDE_HELD, "an alert's Keep", clicks(ids.ALERT_KEEP, "{thing}"), _decided, _held_alert, owned=True)
 
 # ── alerts ──
 
@@ -277,10 +278,10 @@ def _handled(c: Case) -> bool:
     return alert.acknowledged_by is not None or alert.snoozed_until is not None
 
 
-_add(Action.HANDLE_ALERT, "Acknowledge", _clicks(ids.ALERT_ACKNOWLEDGE, "{thing}"), _handled, _alert, owned=True)
-_add(Action.HANDLE_ALERT, "Snooze", _clicks(ids.ALERT_SNOOZE, "{thing}:1d", picked=True), _handled, _alert, owned=True)
-_add(Action.SEE, "an alert's Details", _clicks(ids.ALERT_DETAILS, "{thing}"), _opens(ids.ALERT_VIEW), _alert)
-_add(Action.TAKE_OVER, "an alert's Take over", _clicks(ids.ALERT_TAKE_OVER, "{thing}"), _runs_as_actor, _alert)
+add(Action.HANDLE_ALERT, "Acknowledge", clicks(ids.ALERT_ACKNOWLEDGE, "{thing}"), _handled, _alert, owned=True)
+add(Action.HANDLE_ALERT, "Snooze", clicks(ids.ALERT_SNOOZE, "{thing}:1d", picked=True), _handled, _alert, owned=True)
+add(Action.SEE, "an alert's Details", clicks(ids.ALERT_DETAILS, "{thing}"), opens(ids.ALERT_VIEW), _alert)
+add(Action.TAKE_OVER, "an alert's Take over", clicks(ids.ALERT_TAKE_OVER, "{thing}"), runs_as_actor, _alert)
 
 # ── asking the administrators, and their answer ──
 
@@ -289,23 +290,23 @@ def _waits(kind: RequestKind, *, about_sync: bool) -> Callable[[Case], bool]:
     return lambda c: c.waits(kind, c.sync.id if about_sync else None)
 
 
-_add(Action.ASK_PAUSE, "/segsync pause", _types("pause {sync}"), _opens(ids.REQUEST_FORM), instead=ids.PAUSE_FORM)
-_add(Action.ASK_PAUSE, "the button Ask for a pause", _clicks(ids.PAUSE), _opens(ids.REQUEST_FORM), instead=ids.PAUSE_FORM)
-_add(Action.ASK_PAUSE, "the modal", _submits(ids.REQUEST_FORM, "pause:{id}", NOTE), _waits(RequestKind.PAUSE, about_sync=True))
-_add(Action.ASK_ROLE, "the button Ask for a role", _clicks(ids.REQUEST_ASK, "role"), _opens(ids.REQUEST_FORM))
-_add(Action.ASK_ROLE, "the modal", _submits(ids.REQUEST_FORM, "role", NOTE), _waits(RequestKind.ROLE, about_sync=False))
-_add(Action.ASK_HELP, "the button Ask an administrator", _clicks(ids.REQUEST_ASK, "help:{id}"), _opens(ids.REQUEST_FORM), _failed)
-_add(
+add(Action.ASK_PAUSE, "/segsync pause", types("pause {sync}"), opens(ids.REQUEST_FORM), instead=ids.PAUSE_FORM)
+add(Action.ASK_PAUSE, "the button Ask for a pause", clicks(ids.PAUSE), opens(ids.REQUEST_FORM), instead=ids.PAUSE_FORM)
+add(Action.ASK_PAUSE, "the modal", submits(ids.REQUEST_FORM, "pause:{id}", NOTE), _waits(RequestKind.PAUSE, about_sync=True))
+add(Action.ASK_ROLE, "the button Ask for a role", clicks(ids.REQUEST_ASK, "role"), opens(ids.REQUEST_FORM))
+add(Action.ASK_ROLE, "the modal", submits(ids.REQUEST_FORM, "role", NOTE), _waits(RequestKind.ROLE, about_sync=False))
+add(Action.ASK_HELP, "the button Ask an administrator", clicks(ids.REQUEST_ASK, "help:{id}"), opens(ids.REQUEST_FORM), _failed)
+add(
     Action.ASK_HELP,
     "the modal",
-    _submits(ids.REQUEST_FORM, "help:{id}", NOTE),
+    submits(ids.REQUEST_FORM, "help:{id}", NOTE),
     _waits(RequestKind.HELP, about_sync=True),
     _failed,
 )
-_add(
+add(
     Action.ASK_HELP,
     "the modal about an ad account",
-    _submits(ids.REQUEST_FORM, "account:meta", NOTE),
+    submits(ids.REQUEST_FORM, "account:meta", NOTE),
     _waits(RequestKind.HELP, about_sync=False),
 )
 
@@ -324,10 +325,10 @@ def _is_decided(c: Case) -> bool:
     return c.house.store.requests.get(HOME, c.thing).state is not RequestState.WAITING
 
 
-_add(Action.DECIDE_REQUEST, "the button Approve", _clicks(ids.REQUEST_APPROVE, "{thing}"), _is_decided, _pause_asked)
-_add(Action.DECIDE_REQUEST, "the button Decline", _clicks(ids.REQUEST_DECLINE, "{thing}"), _opens(ids.DECLINE_FORM), _pause_asked)
-_add(Action.DECIDE_REQUEST, "the modal Decline", _submits(ids.DECLINE_FORM, "{thing}", NOTE), _is_decided, _pause_asked)
-_add(Action.DECIDE_REQUEST, "a request's Take over", _clicks(ids.REQUEST_TAKE_OVER, "{thing}"), _is_decided, _help_asked)
+add(Action.DECIDE_REQUEST, "the button Approve", clicks(ids.REQUEST_APPROVE, "{thing}"), _is_decided, _pause_asked)
+add(Action.DECIDE_REQUEST, "the button Decline", clicks(ids.REQUEST_DECLINE, "{thing}"), opens(ids.DECLINE_FORM), _pause_asked)
+add(Action.DECIDE_REQUEST, "the modal Decline", submits(ids.DECLINE_FORM, "{thing}", NOTE), _is_decided, _pause_asked)
+add(Action.DECIDE_REQUEST, "a request's Take over", clicks(ids.REQUEST_TAKE_OVER, "{thing}"), _is_decided, _help_asked)
 
 # ── administration ──
 
@@ -340,13 +341,13 @@ def role_values(user: str, role: Role) -> dict[str, Any]:
     }
 
 
-_add(Action.SEE_PEOPLE, "/segsync people", _types("people"), _reads("people have a role|Give a role"))
-_add(Action.GIVE_ROLE, "/segsync roles", _types("roles"), _opens(ids.ROLE_FORM))
-_add(
+add(Action.SEE_PEOPLE, "/segsync people", types("people"), reads("people have a role|Give a role"))
+add(Action.GIVE_ROLE, "/segsync roles", types("roles"), opens(ids.ROLE_FORM))
+add(
     Action.GIVE_ROLE,
     "the modal Roles",
-    _submits(ids.ROLE_FORM, "", role_values(ASKER, Role.VIEWER)),
+    submits(ids.ROLE_FORM, "", role_values(ASKER, Role.VIEWER)),
     lambda c: c.house.store.organizations.role(HOME, ASKER) is Role.VIEWER,
     lambda c: c.house.give(HOME, ASKER, Role.MARKETING_USER),
 )
-_add(Action.AUDIT, "/segsync audit", _types("audit"), _reads("Audit log"))
+add(Action.AUDIT, "/segsync audit", types("audit"), reads("Audit log"))

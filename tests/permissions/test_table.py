@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import pytest
 
+from bot.blocks.guide import COMMANDS
 from core.models import Action, RequestState, Role, SyncStatus
+from tests.permissions import forms
 from tests.permissions.house import ELSEWHERE, GUEST, HOME, OWNER, PASSING, PEOPLE, House, Person
 from tests.permissions.surfaces import ASKER, NOTE, SURFACES, Case, Surface, role_values
 
@@ -49,6 +51,12 @@ TRIES = [
     for role in Role
     for own in ((True, False) if surface.owned else (False,))
 ]
+
+
+def test_every_action_and_every_command_is_tried() -> None:
+    assert {s.action for s in SURFACES} == set(Action) == set(TABLE)
+    typed = {s.name.split()[1] for s in SURFACES if s.name.startswith("/segsync ") and len(s.name.split()) > 1}
+    assert typed >= {c.name for c in COMMANDS}, forms.__doc__
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +99,7 @@ def test_a_guest_is_refused_whatever_the_role_was(house: House, surface: Surface
         assert not surface.done(case)
 
 
-@pytest.mark.parametrize("surface", [s for s in SURFACES if "modal" in s.name and s.action is not Action.ASK_ROLE], ids=str)
+@pytest.mark.parametrize("surface", [s for s in SURFACES if "modal" in s.name and TABLE[s.action][V] == NO], ids=str)
 def test_a_role_lost_while_a_modal_was_open_counts_when_it_is_submitted(house: House, surface: Surface) -> None:
     house.give(HOME, PASSING, M if surface.action in (Action.ASK_PAUSE, Action.ASK_HELP) else P)
     case = begun(house, surface, Person(PASSING), OWNER)
