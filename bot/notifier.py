@@ -16,7 +16,7 @@ from typing import Any
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackRequestError
 
-from bot.blocks import kit
+from bot.blocks import charts, kit
 from bot.conversations import Conversations, error_of
 from bot.errors import answer_of
 from bot.letters import Letters
@@ -31,6 +31,8 @@ _NO_PLACE = {"channel_not_found", "is_archived", "not_in_channel", "restricted_a
 _FIXED = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _MALFORMED = {"invalid_blocks", "invalid_blocks_format", "msg_too_long", "too_many_attachments", "metadata_too_large"}
 _OURS = {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope"}
+_OUTAGES = {"", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+_TRIES = 20  # of a letter that Slack answers with a refusal that may be about itself
 _BURST, _WINDOW_S = 5, 5.0  # posts to one conversation: a few at once, about one a second over time (Slack's rate limits)
 _LONGEST_WAIT_S = 60
 
@@ -171,22 +173,29 @@ class Notifier:
             logger.warning("A %s letter will never arrive: %s", letter.topic, error)
             self._store.outbox.failed(letter.id)
         elif error in _MALFORMED and message["blocks"]:
+            if charts.has_chart(message):
+                return self._deliver_plainer(letter, charts.without(message))
             logger.error("Slack refuses the blocks of a %s letter: %s; its text is sent instead.", letter.topic, error)
-            return self._deliver_text(letter, message)
+            return self._deliver_plainer(letter, message | {"blocks": []})
         elif error in _OURS:
             logger.error("Slack does not accept segsync's token: %s. Letters wait.", error)
             return self._later(letter, _LONGEST_WAIT_S)
+        elif error not in _OUTAGES and letter.attempts > _TRIES:  # this letter is what Slack minds: others must not wait for it
+            logger.error("Slack refuses a %s letter for good: %s", letter.topic, error)
+            self._store.outbox.failed(letter.id)
         else:
             return self._later(letter, _back_off(letter), unsure=letter.posted is None)
         return None
 
-    def _deliver_text(self, letter: Letter, message: kit.Message) -> float | None:
+    def _deliver_plainer(self, letter: Letter, message: kit.Message) -> float | None:
         try:
-            self._send(letter, message | {"blocks": []})
+            self._send(letter, message)
         except Misrouted as no_place:
             self._reroute(letter, no_place.why)
-        except (SlackApiError, OSError, SlackRequestError):
-            return self._later(letter, _back_off(letter))
+        except SlackApiError as refused:
+            return self._refused(letter, message, refused)
+        except (OSError, SlackRequestError):
+            return self._later(letter, _back_off(letter), unsure=letter.posted is None)
         return None
 
     def _reroute(self, letter: Letter, why: str) -> None:

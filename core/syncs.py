@@ -246,6 +246,9 @@ class Syncs:
         if sync.org_id != actor.org_id:
             raise NotFound
         require(actor, Action.DECIDE_HELD, owner_id=sync.owner_id)
+        asking = next((a for a in self._store.alerts.open(actor.org_id) if a.detail.get("refresh") == refresh_id), None)
         decided = self._store.refreshes.decide(refresh_id, apply=apply, at=self._clock.now())
+        if decided and asking:
+            self._store.alerts.deed(actor, asking.id, "applied" if apply else "kept", self._clock.now())
         self._wake()
         return decided is not None

@@ -11,7 +11,7 @@ from core.troubleshooting import CATALOGUE, Explained, Remedy, Scope, explain
 from core.views import AlertView, TakenOver
 
 LIST, MINE = "list", "mine"
-_NAMED = 8
+_NAMED = 5
 _LISTED = 40
 _WORDS = {Severity.ERROR: "Error", Severity.WARNING: "Warning", Severity.INFO: "Note"}
 _SNOOZES = (("1 hour", "1h"), ("1 day", "1d"), ("1 week", "1w"))
@@ -31,16 +31,15 @@ def alert_blocks(view: AlertView, *, reader: str | None = None, place: str = "")
     """One alert: what happened, what it means, what to do; who did what. `place`: where it stands, for the answer to a click."""
     alert, said = view.alert, explain(view.alert)
     if alert.state is AlertState.RESOLVED:
-        text = f"✅ *Resolved*: {kit.esc(said.title)}{_whose(view)}\n{_list(view, reader)}"
+        text = f"✅ *Resolved*: {kit.esc(said.title)}{_whose(view)}"
         foot = [f"It lasted {lasted(alert)}, until {when(alert.resolved_at)}.", *_deeds(alert)]
-        return [kit.section(text), kit.context(" · ".join(foot))]
+        return [*_sections(text, _list(view, reader)), kit.context(" · ".join(foot))]
     text = "\n".join(
         part
         for part in (
             f"{SEVERITIES[alert.severity]} *{_WORDS[alert.severity]}*: *{kit.esc(said.title)}*{_whose(view)}",
             kit.esc(said.cause),
             kit.esc(said.remedy),
-            _list(view, reader),
             _meanwhile(view),
         )
         if part
@@ -48,7 +47,8 @@ def alert_blocks(view: AlertView, *, reader: str | None = None, place: str = "")
     row = [b for r in said.actions if (b := _button(r, view, said, reader)) is not None]
     # another id after each deed: Slack keeps what a select held otherwise
     block_id = f"alert.{alert.id}.{len(alert.history)}.{place}"
-    return [kit.section(text), kit.actions(*row, block_id=block_id), kit.context(" · ".join(_foot(alert)))]
+    buttons = kit.actions(*row, block_id=block_id)
+    return [*_sections(text, _list(view, reader)), buttons, kit.context(" · ".join(_foot(alert)))]
 
 
 def lasted(alert: Alert) -> str:
@@ -83,14 +83,18 @@ def alerts_message(found: Sequence[AlertView], now: datetime, *, mine: bool) -> 
     if not found:
         return kit.message("✅ No open alerts about your syncs or connections." if mine else "✅ No open alerts.")
     title = f"{len(found)} open alert" + ("" if len(found) == 1 else "s")
-    blocks = [kit.header(title)]
-    for view in found[:12]:
+    blocks, shown = [kit.header(title)], 0
+    for view in found:
         asleep = view.alert.snoozed_until is not None and view.alert.snoozed_until > now
-        blocks += [*([kit.context("💤 Snoozed")] if asleep else []), *alert_blocks(view, place=MINE if mine else LIST)]
-        blocks.append(kit.divider())
-    if len(found) > 12:
-        blocks = blocks[: kit.MESSAGE_BLOCKS - 1]
-        blocks.append(kit.context(f"{len(found) - 12} more are less severe or older; they show as these are resolved."))
+        more = [
+            *([kit.context("💤 Snoozed")] if asleep else []),
+            *alert_blocks(view, place=MINE if mine else LIST),
+            kit.divider(),
+        ]
+        if len(blocks) + len(more) >= kit.MESSAGE_BLOCKS:
+            blocks.append(kit.context(f"{len(found) - shown} more are less severe or older; they show as these are resolved."))
+            break
+        blocks, shown = blocks + more, shown + 1
     return kit.message(f"{title}: " + "; ".join(explain(v.alert).title for v in found[:3]), blocks)
 
 
@@ -128,6 +132,11 @@ _DEEDS = {
     "applied": "the removals were applied",
     "kept": "the old audience was kept",
 }
+
+
+def _sections(text: str, names: str) -> list[kit.Block]:
+    """Names on their own: however long people make them, the words above stay whole."""
+    return [kit.section(text), *([kit.section(names)] if names else [])]
 
 
 def _whose(view: AlertView) -> str:

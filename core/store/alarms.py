@@ -184,6 +184,16 @@ def note_deed(alert: AlertRow, user_id: str, what: str, at: datetime) -> None:
     alert.history = [*alert.history, f"{at.isoformat()} {user_id} {what}"][-20:]
 
 
+def note_retry(session: Session, sync: SyncRow, user_id: str, at: datetime) -> None:
+    """Somebody refreshes a sync that fails, from wherever: its alerts say so."""
+    if sync.status != "failed":
+        return
+    for alert in open_alerts(session, sync.org_id):
+        if sync.id in alert.sync_ids and CATALOGUE[alert.code].fails:
+            note_deed(alert, user_id, "retried", at)
+            redraw(session, alert, at)
+
+
 def _leave(session: Session, alert: AlertRow, sync_id: str, at: datetime) -> None:
     left = [s for s in alert.sync_ids if s != sync_id]
     if left:

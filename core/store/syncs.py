@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from core.errors import Conflict, LimitReached, NotFound
 from core.models import Actor, Channel, RefreshKind, RequestKind, Sync, SyncStatus
 from core.store import rows
-from core.store.alarms import leave_connection, resolve_sync
+from core.store.alarms import leave_connection, note_retry, resolve_sync
 from core.store.closing import close_requests
 from core.store.database import Database
 from core.store.refreshes import close_open, open_run
@@ -205,6 +205,7 @@ class SyncStore:
                 raise Conflict(f"S-{row.number} is paused; resume it to refresh it.", current=rows.sync(row))
             open_run(session, row, kind, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
             note(session, actor, at, "refresh", f"sync S-{row.number}", after={"kind": kind.value})
+            note_retry(session, row, actor.user_id, at)
             tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)
             return rows.sync(row)
 

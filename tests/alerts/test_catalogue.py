@@ -1,12 +1,14 @@
 """Every code of the catalogue: it has words, actions, somebody who hears of it, and a screen that Slack accepts."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bot.blocks import alerts as blocks
 from core import errors
-from core.models import Alert, Channel
+from core.models import Alert, AlertState, Channel, Severity
 from core.remedies import REMEDIES
 from core.troubleshooting import CATALOGUE, Remedy, Route, Scope, explain, explain_code
 from core.views import AlertView
@@ -26,6 +28,9 @@ LABELS = {
     Remedy.DETAILS: "Details",
 }
 DETAIL = {"removals": "400", "delivered": "1000", "refresh": "r1", "what": "no column e-mail", "days": "1", "ends": "1 May 2026"}
+
+MOMENT = datetime(2026, 3, 2, tzinfo=UTC)
+ALERT = Alert("a", ORG, "segment_deleted", "c", Severity.ERROR, AlertState.OPEN, MOMENT, MOMENT, channel=Channel.META)
 
 
 def raised(firm: Firm, code: str) -> Alert:
@@ -107,3 +112,16 @@ def test_an_unknown_word_leaves_a_sentence_that_reads() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text() == page(), "make docs writes it anew"
+
+
+def test_many_alerts_with_long_names_fit_one_message(firm: Firm) -> None:
+    views = []
+    for n in range(30):
+        sync = replace(firm.sync(), segment_name="&" * 255, account_name="<" * 255)
+        alert = replace(ALERT, id=f"{n:032}", sync_ids=(sync.id,), snoozed_until=firm.clock.now() + timedelta(hours=n))
+        views.append(AlertView(alert, tuple(replace(sync, number=i) for i in range(40)), url="https://platform.example/"))
+    message = blocks.alerts_message(views, firm.clock.now(), mine=False)
+    assert message_faults(message["blocks"]) == []
+    assert "more are less severe" in str(message["blocks"][-1])
+    assert message_faults(blocks.alert_message(views[0])["blocks"]) == []
+    assert view_faults(blocks.alert_modal(views[0]), "modal") == []

@@ -1,6 +1,7 @@
 """Letters through crashes, outages, limits and conversations that refuse: none lost, none double where Slack lets us look."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -202,3 +203,28 @@ def test_progress_waits_while_there_is_an_alert_to_tell(post: Post) -> None:
     post.firm.fail(post.firm.sync(), "segment_deleted")
     post.notifier.deliver()
     assert len(post.heads()) == 1
+
+
+def test_a_letter_that_slack_minds_does_not_hold_up_the_others(post: Post) -> None:
+    post.firm.fail(post.firm.sync(), "segment_deleted")
+
+    def before(method: str, channel: str) -> None:
+        if post.firm.clock.time < begin + timedelta(hours=1) and channel == PLACE:
+            raise refused("invalid_arguments")
+
+    begin, post.slack.before = post.firm.clock.time, before
+    post.run(3700, step=20)
+    post.firm.fail(post.firm.sync(), "audience_deleted")
+    post.run(10)
+    assert [t.split(": ")[1] for t in post.heads()] == ["The audience was deleted on Meta"]
+
+
+def test_a_client_that_refuses_charts_gets_the_numbers(post: Post) -> None:
+    post.firm.succeed(post.firm.sync())
+    post.firm.clock.move(days=7)
+    post.slack.before = once(raising(refused("invalid_blocks")))
+    post.firm.store.digest.due("T1", "2026-W10", post.firm.clock.now(), post.firm.clock.now())
+    post.run()
+    (message,) = post.slack.heads(PLACE)
+    assert "data_visualization" not in str(message["blocks"])
+    assert "Refreshes by day" in str(message["blocks"])
