@@ -86,7 +86,7 @@ class WhoAsks:
         if not user_id or not org_id or user_id == context.bot_user_id:  # nobody, or what we did ourselves
             return next()
         if org_id not in self._seen:
-            self._welcome(org_id, str(body.get("team_domain") or ""))
+            self._welcome(org_id, _called(client))
             self._seen.add(org_id)
         profile = self._profiles.of(client, org_id, user_id)
         if profile.gone:
@@ -95,6 +95,14 @@ class WhoAsks:
             return _refuse(context, client, body, user_id)
         context["actor"] = self._users.actor(org_id, user_id, name=profile.name, tz=profile.tz)
         return next()
+
+
+def _called(client: WebClient) -> str:
+    """The workspace's name, not its address; nothing where Slack does not say."""
+    try:
+        return str(client.auth_test().get("team") or "")
+    except SlackApiError:
+        return ""
 
 
 def organization(context: BoltContext) -> str | None:

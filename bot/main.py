@@ -26,6 +26,7 @@ from bot.asking import Asking
 from bot.blocks.guide import Examples
 from bot.clock import SystemClock
 from bot.daily import Daily
+from bot.dashboard import Dashboards
 from bot.directory import Directory
 from bot.handlers.admin import Administering
 from bot.handlers.alerts import Alerting
@@ -125,7 +126,9 @@ class Product:
             wake=self.wake,
         )
         self.refreshing = self._refreshing()
-        self.beside += self._background()
+        self.homes = self._homes()
+        self.when_woken(self.homes.wake)
+        self.beside += [*self._background(), self.homes]
         self.bolt = self._bolt()
         self.web = self._register()
         self._socket: SocketModeHandler | None = None
@@ -220,9 +223,30 @@ class Product:
             ledgers=self.ledgers,
             clock=self.clock,
             settings=RefreshSettings(lease=timedelta(seconds=self.settings.lease_s), waits=self.settings.retry_waits_s),
-            wake=self.notifier.wake,
+            wake=self._news,
             broken=self.connections.broken,
         )
+
+    def _homes(self) -> Dashboards:
+        return Dashboards(
+            syncs=self.syncs,
+            connections=self.connections,
+            alerts=self.alerts,
+            approvals=self.approvals,
+            clock=self.clock,
+            lookers=self.store.people.lookers,
+            actor_of=self._somebody,
+            client_of=self.workspaces.client,
+        )
+
+    def _news(self) -> None:
+        """A refresh has gone on: letters and Homes."""
+        self.notifier.wake()
+        self.homes.wake()
+
+    def _somebody(self, org_id: str, user_id: str) -> Actor:
+        profile = self.profiles.of(self.workspaces.client(org_id), org_id, user_id)
+        return self.users.actor(org_id, user_id, name=profile.name, tz=profile.tz, guest=profile.guest)
 
     def _background(self) -> list[Running]:
         jobs = LocalJobs(
@@ -318,7 +342,7 @@ class Product:
         self.daily = self._daily(browsing)
         journeys |= self.daily.journeys
         self.commands = frozenset(journeys)
-        home = Home(syncs=self.syncs, connections=self.connections)
+        home = Home(publish=self.homes.publish, looked=lambda actor: self.store.people.opened(actor, self.clock.now()))
         presence = self.lives.presence
         for handler in (creating, browsing, switching, connecting, alerting, approving, administering, home, presence):
             handler.register(self.bolt)

@@ -64,7 +64,8 @@ def overview_message(seen: Overview, offered: Sequence[Channel], actor: Actor) -
     """`/segsync` alone."""
     failed = seen.by_status[SyncStatus.FAILED]
     said = f"{seen.usage.used} of {seen.usage.limit} syncs in use, {failed} failed, {len(seen.alerts)} open alerts"
-    return kit.message(said, [kit.header(f"segsync at {seen.organization}"), *overview_blocks(seen, offered, actor)])
+    head = kit.header(f"segsync at {seen.organization or 'your organization'}")
+    return kit.message(said, [head, *overview_blocks(seen, offered, actor)])
 
 
 def home_view(seen: Overview, offered: Sequence[Channel], actor: Actor, mine: Sequence[Sync], total: int) -> kit.View:

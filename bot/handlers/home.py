@@ -1,21 +1,19 @@
 """The Home tab."""
 
+from collections.abc import Callable
 from typing import Any
 
 from slack_bolt import App, BoltContext
 from slack_sdk import WebClient
 
-from bot.blocks import screens
-from core.connections import Connections
 from core.models import Actor
-from core.syncs import SyncFilter, Syncs
 
 
 class Home:
-    """The personal dashboard."""
+    """The personal dashboard. `publish` draws it; `looked` remembers that somebody did, so that it is kept up to date."""
 
-    def __init__(self, *, syncs: Syncs, connections: Connections) -> None:
-        self._syncs, self._connections = syncs, connections
+    def __init__(self, *, publish: Callable[[WebClient, Actor], object], looked: Callable[[Actor], None]) -> None:
+        self._publish, self._looked = publish, looked
 
     def register(self, app: App) -> None:
         """Opening the tab."""
@@ -26,7 +24,5 @@ class Home:
         if event.get("tab", "home") != "home":
             return
         actor: Actor = context["actor"]
-        mine = self._syncs.list(actor, SyncFilter(owner_id=actor.user_id), 1)
-        seen = self._syncs.overview(actor)
-        view = screens.home_view(seen, self._connections.offered(), actor, mine.rows, mine.total)
-        client.views_publish(user_id=actor.user_id, view=view)
+        self._publish(client, actor)
+        self._looked(actor)
