@@ -1,5 +1,6 @@
 """The product over the Slack stand-in, with a channel and a source that are values of the test."""
 
+import asyncio
 import base64
 import threading
 from collections.abc import Iterator, Sequence
@@ -200,6 +201,11 @@ class Office:
 
     def close(self) -> None:
         self.channel.gate.set()
+        socket = self.product._socket
+        if socket is not None:  # Slack hangs up first: the SDK's own goodbye waits up to three seconds for a byte
+            socket.client.auto_reconnect_enabled = False
+            asyncio.run_coroutine_threadsafe(self.app.state.slack.delivery.drop_sockets(), self.app.state.loop).result(5)
+            eventually(lambda: not socket.client.is_connected(), "the socket to be closed")
         self.product.stop()
         self.sandbox.http.close()
         self._server.should_exit = True
