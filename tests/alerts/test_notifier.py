@@ -221,7 +221,7 @@ def test_a_letter_that_slack_minds_does_not_hold_up_the_others(post: Post) -> No
 
 def test_a_client_that_refuses_charts_gets_the_numbers(post: Post) -> None:
     post.firm.succeed(post.firm.sync())
-    post.firm.clock.move(days=7)
+    post.firm.clock.move(days=6)
     post.slack.before = once(raising(refused("invalid_blocks")))
     post.firm.store.digest.due("T1", "2026-W10", post.firm.clock.now(), post.firm.clock.now())
     post.run()
