@@ -309,21 +309,14 @@ class Product:
         switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
         connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)
         approving = Approving(approvals=self.approvals, syncs=self.syncs, asking=self.asking)
-        audit = self.store.organizations.audit
         told: dict[str, Any] = {"alerts": self.alerts, "digests": self.digests}
         alerting = Alerting(**told, connections=self.connections, asking=self.asking, clock=self.clock)
-        administering = Administering(
-            users=self.users,
-            people=self.lives.people,
-            syncs=self.syncs,
-            audit=lambda org_id, words: audit(org_id, words=words),
-        )
+        administering = Administering(users=self.users, people=self.lives.people)
         journeys: dict[str, Journey] = {
             "overview": browsing.overview,
             "create": creating.command,
             "list": browsing.list,
             "show": browsing.show,
-            "usage": browsing.usage,
             "refresh": browsing.refresh,
             "resync": partial(browsing.refresh, kind=RefreshKind.FULL),
             "pause": switching.pause,
@@ -337,7 +330,6 @@ class Product:
             "approvals": approving.approvals,
             "people": administering.people,
             "roles": administering.roles,
-            "audit": administering.audit,
         }
         self.daily = self._daily(browsing)
         journeys |= self.daily.journeys

@@ -1,13 +1,13 @@
-"""The smaller screens: overview, Home, usage, connections, pausing, alerts, roles, settings, help, problems."""
+"""The smaller screens: overview, connections, pausing, problems."""
 
 from collections.abc import Mapping, Sequence
 
 from bot.blocks import ids, kit
 from bot.blocks.requests import campaign_lines
-from bot.blocks.syncs import details_button, sync_row
-from bot.blocks.words import SIGNS, bar, connection_status, number, person, plain_route, route, status, value, when
-from core.errors import NeedsReconnect, SegsyncError
-from core.models import Actor, AuditEntry, Channel, Connection, ConnectionStatus, Role, Sync, SyncStatus
+from bot.blocks.syncs import details_button
+from bot.blocks.words import SIGNS, bar, connection_status, number, person, plain_route, route, status, value
+from core.errors import AccessLost, NeedsReconnect, PermissionMissing, SegsyncError
+from core.models import Actor, Channel, Connection, ConnectionStatus, Role, Sync, SyncStatus
 from core.views import Impact, Overview, Usage
 
 NEEDS_APPROVAL = "Here an administrator has to agree before a sync is paused that running campaigns use."
@@ -66,39 +66,6 @@ def overview_message(seen: Overview, offered: Sequence[Channel], actor: Actor) -
     said = f"{seen.usage.used} of {seen.usage.limit} syncs in use, {failed} failed, {len(seen.alerts)} open alerts"
     head = kit.header(f"segsync at {seen.organization or 'your organization'}")
     return kit.message(said, [head, *overview_blocks(seen, offered, actor)])
-
-
-def home_view(seen: Overview, offered: Sequence[Channel], actor: Actor, mine: Sequence[Sync], total: int) -> kit.View:
-    """The personal dashboard: own work first."""
-    greeting = f"Good to see you, {kit.esc(actor.name)}." if actor.name else "Good to see you."
-    own = [sync_row(s) for s in mine] or [kit.section("You own no sync yet.")]
-    more = [kit.actions(kit.button(f"All {total} of mine", f"{ids.COMMAND}.mine", "list by:me"))] if total > len(mine) else []
-    return kit.home(
-        [
-            kit.section(f"{greeting} Your role is *{actor.role.label}*."),
-            *overview_blocks(seen, offered, actor),
-            kit.divider(),
-            kit.header("My syncs"),
-            *own,
-            *more,
-        ]
-    )
-
-
-def usage_message(usage: Usage, mine: str, *, administrator: bool) -> kit.Message:
-    """The sync limit and who could make room."""
-    blocks = [kit.header("Sync limit"), kit.section(usage_line(usage)), kit.section("*Refreshed the longest ago*")]
-    for sync in usage.stale:
-        may = administrator or sync.owner_id == mine
-        button = kit.button("Pause", ids.PAUSE, value(sync)) if may else details_button(sync)
-        blocks.append(
-            kit.section(
-                f"{status(sync.status)} · {route(sync)}\n{person(sync.owner_id)} · {when(sync.refreshed_at)}", accessory=button
-            )
-        )
-    if not usage.stale:
-        blocks.append(kit.section("No sync is active."))
-    return kit.message(f"{usage.used} of {usage.limit} syncs in use", blocks)
 
 
 # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -195,9 +162,15 @@ def done(title: str, text: str) -> kit.View:
     return kit.modal(title, [kit.section(text)], callback_id=ids.MOVED)
 
 
-def moved(title: str, text: str, channel: Channel, *, connect: SegsyncError) -> kit.View:
-    """A resume or a take-over did not work; where a connection is missing, *Connect* is right there."""
+def moved(title: str, text: str, channel: Channel, *, connect: SegsyncError, may_ask: bool) -> kit.View:
+    """A resume or a take-over did not work; where a connection is missing, *Connect* is right there.
+
+    `may_ask`: where the ad account is out of reach, this person may ask the administrators for it.
+    """
     blocks = [kit.section(text)]
+    if may_ask and isinstance(connect, AccessLost | PermissionMissing):
+        ask = kit.button("Ask an administrator", ids.REQUEST_ASK, f"account:{channel.value}")
+        blocks.append(kit.actions(ask))
     if isinstance(connect, NeedsReconnect):
         blocks.append(kit.actions(kit.button(f"Connect {channel.label}", ids.CONNECT_START, channel.value, style="primary")))
     return kit.modal(title, blocks, callback_id=ids.MOVED)
@@ -221,19 +194,3 @@ def notice_message(sync: Sync, what: str, by: str) -> kit.Message:
         f"{plain_route(sync)} was {what}",
         [kit.section(f"{person(by)} has {what} your sync {route(sync)}.", accessory=details_button(sync))],
     )
-
-
-# ── administrators ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def audit_message(entries: Sequence[AuditEntry]) -> kit.Message:
-    """Who did what, when."""
-    if not entries:
-        return kit.message("Nothing in the audit log fits these words.")
-    lines = [
-        f"{when(e.at)} · {person(e.actor_id)} · *{kit.esc(e.action)}* {kit.esc(e.subject)}"
-        + (f" → {kit.esc(', '.join(f'{k}: {v}' for k, v in e.after.items()))}" if e.after else "")
-        for e in entries
-    ]
-    chunks = [lines[i : i + 10] for i in range(0, len(lines), 10)]
-    return kit.message(f"{len(entries)} entries", [kit.header("Audit log"), *(kit.section("\n".join(c)) for c in chunks)])

@@ -1,27 +1,25 @@
-"""What administrators do: people, roles, the audit log."""
+"""What administrators do: people, roles."""
 
-from collections.abc import Callable
 from typing import Any
 
 from slack_bolt import Ack, App, BoltContext
 from slack_sdk import WebClient
 
-from bot.blocks import ids, kit, screens
+from bot.blocks import ids, kit
 from bot.blocks import people as blocks
 from bot.handlers.ask import Ask, chosen, open_or_push
 from core.access import require
 from core.errors import UserError
-from core.models import Action, Actor, AuditEntry, Role
+from core.models import Action, Actor, Role
 from core.people import People
-from core.syncs import Syncs
 from core.users import Users
 
 
 class Administering:
-    """Roles, people, audit. `audit`: the newest entries of an organization that hold these words."""
+    """Roles and people."""
 
-    def __init__(self, *, users: Users, people: People, syncs: Syncs, audit: Callable[[str, str], list[AuditEntry]]) -> None:
-        self._users, self._people, self._syncs, self._audit = users, people, syncs, audit
+    def __init__(self, *, users: Users, people: People) -> None:
+        self._users, self._people = users, people
 
     def register(self, app: App) -> None:
         """The roles form."""
@@ -45,11 +43,6 @@ class Administering:
         require(actor, Action.GIVE_ROLE)
         user_id = chosen(body)
         open_or_push(client, body, blocks.roles_modal(actor.role, user_id, self._users.role(actor, user_id)))
-
-    def audit(self, ask: Ask) -> None:
-        """`audit [words]`."""
-        require(ask.actor, Action.AUDIT)
-        ask.say(screens.audit_message(self._audit(ask.actor.org_id, ask.words)))
 
     def give(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """The form was submitted."""

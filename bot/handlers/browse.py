@@ -66,11 +66,6 @@ class Browsing:
         """`/segsync` alone."""
         ask.say(screens.overview_message(self._syncs.overview(ask.actor), self._connections.offered(), ask.actor))
 
-    def usage(self, ask: Ask) -> None:
-        """The sync limit."""
-        seen = self._syncs.usage(ask.actor)
-        ask.say(screens.usage_message(seen, ask.actor.user_id, administrator=ask.actor.role.is_administrator))
-
     def list(self, ask: Ask) -> None:
         """`list [filters]`."""
         org_id = ask.actor.org_id
