@@ -108,6 +108,7 @@ class Form:
     match_rate: float | None = None
     cron_means: str = ""
     cron_wrong: str = ""
+    may_ask: bool = False  # this person may ask the administrators for help
 
 
 def create_modal(form: Form) -> kit.View:
@@ -184,11 +185,17 @@ def _account(form: Form) -> list[kit.Block]:
     if form.asking:
         return [kit.context(f"⏳ Asking {channel.label} for your ad accounts…", block_id="asking")]
     if form.problem:
-        again = kit.button("Try again", ids.CREATE_AGAIN, channel.value)
-        return [kit.section(f"🔴 {form.problem}", accessory=again, block_id="problem")]
+        row = [kit.button("Try again", ids.CREATE_AGAIN, channel.value)]
+        if form.may_ask:
+            row.append(kit.button("Ask an administrator", ids.REQUEST_ASK, f"account:{channel.value}"))
+        return [kit.section(f"🔴 {form.problem}", block_id="problem"), kit.actions(*row, block_id="problem.actions")]
     initial = kit.option(draft.account_name or draft.account, draft.account) if draft.account else None
     element = kit.external_select(ids.CREATE_ACCOUNT, "Search your ad accounts", initial=initial)
-    return [kit.field("Ad account", element, block_id=draft.account_block, heard=True)]
+    blocks = [kit.field("Ad account", element, block_id=draft.account_block, heard=True)]
+    if form.may_ask and not draft.account:
+        ask = kit.button("Ask an administrator", ids.REQUEST_ASK, f"account:{channel.value}")
+        blocks.append(kit.section("The one that you need is not there?", accessory=ask, block_id="missing_account"))
+    return blocks
 
 
 def _cron(form: Form) -> list[kit.Block]:

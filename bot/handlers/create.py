@@ -18,7 +18,7 @@ from bot.blocks.create import Draft, Form
 from bot.blocks.words import channel as channel_of
 from bot.handlers.ask import Ask, chosen, open_or_push, show
 from core import schedule
-from core.access import require
+from core.access import may, require
 from core.connections import Connections
 from core.errors import Conflict, InvalidInput, LimitReached, NotFound, SegsyncError, SourceError
 from core.models import Action, Actor, Channel, ConnectionStatus, Segment, Sync
@@ -129,6 +129,7 @@ class Creating:
             match_rate=self._syncs.match_rate(actor, channel, draft.account) if channel and draft.account else None,
             cron_means=means,
             cron_wrong=wrong,
+            may_ask=may(actor, Action.ASK_HELP),
         )
         return blocks.create_modal(form)
 

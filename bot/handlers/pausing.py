@@ -172,7 +172,8 @@ class Switching:
         def answered(moved: Any) -> None:
             if isinstance(moved, SegsyncError):
                 said = f"🔴 {kit.esc(str(moved))}"
-                if not show(client, view_id, screens.moved(title, said, sync.channel, connect=moved)):
+                asks = may(actor, Action.ASK_HELP)
+                if not show(client, view_id, screens.moved(title, said, sync.channel, connect=moved, may_ask=asks)):
                     client.chat_postMessage(channel=actor.user_id, **kit.message(said))
                 return
             message = blocks.progress_message(moved, None)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import AccessLost
 from core.models import Actor, Campaign, RequestState, Role, SyncStatus
 from tests.bot.conftest import Office
 from tests.bot.test_alerts import actor, click, fail, labels, synced, told
@@ -198,6 +199,29 @@ def test_help_with_a_failed_sync_is_a_take_over(office: Office, talk: str) -> No
     told(bo, talk, "Approved")
     taken = office.product.store.syncs.get(office.org_id, sync.id)
     assert taken.run_as == office.product.connections.mine(actor(office, bo))[taken.channel].id
+
+
+def test_an_ad_account_that_is_out_of_reach_is_asked_for_from_the_form_and_from_a_resume(office: Office, talk: str) -> None:
+    from tests.bot.conftest import connect
+
+    sync = synced(office)
+    office.product.pausing.pause(actor(office, office.desk("Mia")), sync.id)
+    tom, ana = office.desk("Tom"), office.desk("Ana")
+    connect(office, tom)
+    tom.type("/segsync create meta")
+    tom.sees_in_view("The one that you need is not there")
+    tom.press("Ask an administrator")
+    tom.submit({"note": {"request.note": "Acme Nordics, for the spring sale"}})
+    tom.close_all()
+    message = told(ana, talk, "asks for help")
+    assert "Meta ad account: Acme Nordics" in words(message)
+    click(ana, talk, message, labels(message)[0])
+    told(ana, talk, "Approved")
+    office.channel.trouble = AccessLost("Your connection does not reach this ad account.")
+    tom.type("/segsync resume S-1")
+    tom.sees_in_view("does not reach this ad account")
+    tom.press("Ask an administrator")
+    tom.sees_in_view("Which ad account do you need")
 
 
 def test_the_list_shows_what_waits_and_is_drawn_anew(office: Office, talk: str) -> None:
