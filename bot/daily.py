@@ -12,6 +12,7 @@ from bot.directory import Directory
 from bot.handlers.browse import Browsing
 from bot.handlers.command import Journey
 from bot.handlers.editing import Changing
+from bot.handlers.links import Linking
 from bot.handlers.reports import Reporting
 from bot.handlers.settings import Settling
 from bot.letters import Draw, Letters
@@ -54,6 +55,7 @@ class Daily:
         directory: Directory,
         ledgers: Ledgers,
         letters: Letters,
+        own: Callable[[], str | None],
         wake: Callable[[], None],
     ) -> None:
         self._store = store
@@ -64,7 +66,8 @@ class Daily:
         changing = Changing(editing=self.editing, pausing=pausing, browsing=browsing, asking=asking, guard=self._guard)
         settling = Settling(preferences=self.preferences, opened=alerts.conversation_is_back)
         reporting = Reporting(syncs=syncs, audit=self.audit, lookup=self.lookup, asking=asking, directory=directory)
-        self.handlers: list[Handler] = [changing, settling, reporting]
+        linking = Linking(syncs=syncs, own=own)
+        self.handlers: list[Handler] = [changing, settling, reporting, linking]
         self.journeys: dict[str, Journey] = {
             "edit": changing.edit,
             "delete": changing.delete,

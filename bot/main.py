@@ -305,6 +305,7 @@ class Product:
             pausing=self.pausing,
             asking=self.asking,
             directory=self.directory,
+            own=lambda: self.settings.public_url,
         )
         switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
         connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)
@@ -372,6 +373,7 @@ class Product:
             directory=self.directory,
             ledgers=self.ledgers,
             letters=self.letters,
+            own=lambda: self.settings.public_url,
             wake=self.wake,
         )
 

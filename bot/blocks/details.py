@@ -14,7 +14,7 @@ _KINDS = {RefreshKind.DRY: "dry run ", RefreshKind.FULL: "full resync ", Refresh
 
 
 def details_modal(
-    details: Details, impact: Impact | None = None, *, is_asking: bool = False, can_share: bool = False
+    details: Details, impact: Impact | None = None, *, is_asking: bool = False, can_share: bool = False, link: str = ""
 ) -> kit.View:
     """One sync, whole. `impact`: the campaigns on the channel; `is_asking`: it has been asked for them."""
     sync = details.sync
@@ -31,6 +31,7 @@ def details_modal(
         *_sizes(details),
         *_campaigns(sync, impact, is_asking=is_asking),
         *_history(details.refreshes, sync),
+        *([kit.context(f"Link to this sync: {link}")] if link else []),
     ]
     return kit.modal(sync.short, blocks, callback_id=ids.DETAILS_VIEW, metadata=value(sync))
 

@@ -49,6 +49,12 @@ def progress_line(refresh: Refresh) -> str:
     return said
 
 
+def card(sync: Sync) -> kit.Block:
+    """What everybody may read below a link: name, status, owner; no sizes, no alerts."""
+    text = f"{status(sync.status)} · *{kit.esc(sync.name)}*\n{route(sync)}\nOwner {person(sync.owner_id)}"
+    return kit.section(text, accessory=details_button(sync))
+
+
 def shared_message(sync: Sync, by: str) -> kit.Message:
     """What everybody in a conversation reads of a sync that somebody shares there."""
     text = (

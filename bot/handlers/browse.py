@@ -44,9 +44,18 @@ _FILTERS = (
 class Browsing:
     """What everybody may see."""
 
-    def __init__(self, *, syncs: Syncs, connections: Connections, pausing: Pausing, asking: Asking, directory: Directory) -> None:
+    def __init__(
+        self,
+        *,
+        syncs: Syncs,
+        connections: Connections,
+        pausing: Pausing,
+        asking: Asking,
+        directory: Directory,
+        own: Callable[[], str | None],
+    ) -> None:
         self._syncs, self._connections, self._pausing, self._asking = syncs, connections, pausing, asking
-        self._directory = directory
+        self._directory, self._own = directory, own
         self._places: OrderedDict[str, str] = OrderedDict()  # view → the address by which its conversation is answered
 
     def register(self, app: App) -> None:
@@ -216,7 +225,8 @@ class Browsing:
 
     def _view(self, actor: Actor, sync: Sync, *, can_share: bool, impact: Impact | None = None) -> kit.View:
         asks = impact is None and sync.audience_id is not None
-        return details_modal(self._syncs.details(actor, sync.id), impact, is_asking=asks, can_share=can_share)
+        link = f"{own}/s/{sync.short}" if (own := self._own()) else ""
+        return details_modal(self._syncs.details(actor, sync.id), impact, is_asking=asks, can_share=can_share, link=link)
 
     def _opened(self, client: WebClient, actor: Actor, sync: Sync, view_id: str, place: str | None) -> None:
         """The details are on the screen: the channel is asked which campaigns use the audience."""
