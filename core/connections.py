@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from core.access import require
 from core.errors import ChannelError, ConfigError, NeedsReconnect, NotFound
-from core.models import Action, Actor, AdAccount, Channel, Connection, ConnectionStatus, Grant
+from core.models import Action, Actor, AdAccount, Channel, Connection, ConnectionStatus, Grant, Sync
 from core.ports import AdChannel, Clock
 from core.store import Store
 from core.store.connections import Consent
@@ -117,6 +117,11 @@ class Connections:
         if not self._store.connections.remove(actor, channel, self._clock.now()):
             return None
         return lambda: self.take_back(mine, sealed)
+
+    def runs(self, actor: Actor, channel: Channel) -> list[Sync]:
+        """The active syncs that run on the actor's own connection."""
+        mine = self.mine(actor).get(channel)
+        return self._store.connections.runs(mine.id) if mine else []
 
     def take_back(self, connection: Connection, sealed_grant: bytes) -> None:
         """Asks the platform to forget a consent that is forgotten here. Slow; a refusal changes nothing."""

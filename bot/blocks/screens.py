@@ -10,6 +10,7 @@ from core.errors import AccessLost, NeedsReconnect, PermissionMissing, SegsyncEr
 from core.models import Actor, Channel, Connection, ConnectionStatus, Role, Sync, SyncStatus
 from core.views import Impact, Overview, Usage
 
+_NAMED = 10
 NEEDS_APPROVAL = "Here an administrator has to agree before a sync is paused that running campaigns use."
 
 
@@ -108,15 +109,18 @@ def connected_modal(channel: Channel, person_name: str) -> kit.View:
     )
 
 
-def disconnect_modal(channel: Channel) -> kit.View:
-    """What disconnecting means, before it happens."""
-    text = (
-        f"Disconnect your {channel.label}? Syncs that run on your connection fail at their next refresh until you reconnect "
-        "or somebody takes them over. Audiences stay as they are."
-    )
-    return kit.modal(
-        "Disconnect", [kit.section(text)], callback_id=ids.DISCONNECT, submit="Disconnect", close="Cancel", metadata=channel.value
-    )
+def disconnect_modal(channel: Channel, syncs: Sequence[Sync]) -> kit.View:
+    """What disconnecting means, before it happens. `syncs`: the active ones that run on the connection."""
+    blocks = [kit.section(f"Disconnect your {channel.label}?")]
+    if syncs:
+        count = "One active sync runs" if len(syncs) == 1 else f"{number(len(syncs))} active syncs run"
+        lines = [f"• {route(s)}" for s in syncs[:_NAMED]] + ([f"and {len(syncs) - _NAMED} more"] if len(syncs) > _NAMED else [])
+        blocks.append(kit.section(f"🟠 {count} on it:\n" + "\n".join(lines)))
+        said = "They fail at their next refresh until you reconnect or somebody takes them over. Their audiences stay as they are."
+        blocks.append(kit.section(said))
+    else:
+        blocks.append(kit.section("No active sync runs on it."))
+    return kit.modal("Disconnect", blocks, callback_id=ids.DISCONNECT, submit="Disconnect", close="Cancel", metadata=channel.value)
 
 
 def connected_message(channel: Channel, draft: str | None = None) -> kit.Message:

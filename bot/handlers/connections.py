@@ -52,7 +52,7 @@ class Connecting:
         elif channel not in mine or mine[channel].status is ConnectionStatus.MISSING:
             ask.say(kit.message(f"You have not connected {channel.label}."))
         else:
-            ask.open(screens.disconnect_modal(channel))
+            ask.open(screens.disconnect_modal(channel, self._connections.runs(ask.actor, channel)))
 
     def start(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """*Connect* or *Reconnect*, anywhere."""
@@ -72,8 +72,10 @@ class Connecting:
     def remove(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """*Disconnect*: what it means first."""
         ack()
-        require(context["actor"], Action.CONNECT)
-        open_or_push(client, body, screens.disconnect_modal(Channel(chosen(body))))
+        actor: Actor = context["actor"]
+        require(actor, Action.CONNECT)
+        channel = Channel(chosen(body))
+        open_or_push(client, body, screens.disconnect_modal(channel, self._connections.runs(actor, channel)))
 
     def disconnected(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """Confirmed."""

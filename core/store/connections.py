@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from core.models import Actor, Channel, Connection, ConnectionStatus, Grant, RefreshKind
+from core.models import Actor, Channel, Connection, ConnectionStatus, Grant, RefreshKind, Sync, SyncStatus
 from core.store import rows
 from core.store.alarms import end_of_connection_trouble
 from core.store.database import Database
@@ -49,6 +49,12 @@ class ConnectionStore:
         with self._database.read() as session:
             row = session.get(ConnectionRow, connection_id)
             return (rows.connection(row), row.sealed_grant, row.expires_at) if row else None
+
+    def runs(self, connection_id: str) -> list[Sync]:
+        """The active syncs that run on it."""
+        where = (SyncRow.run_as == connection_id, SyncRow.status != SyncStatus.INACTIVE.value, SyncRow.deleted_at.is_(None))
+        with self._database.read() as session:
+            return [rows.sync(r) for r in session.scalars(select(SyncRow).where(*where).order_by(SyncRow.number))]
 
     def begin(self, link_hash: str, consent: Consent, *, at: datetime, expires_at: datetime) -> None:
         """A link is handed out."""
