@@ -120,7 +120,9 @@ def disconnect_modal(channel: Channel, syncs: Sequence[Sync]) -> kit.View:
         blocks.append(kit.section(said))
     else:
         blocks.append(kit.section("No active sync runs on it."))
-    return kit.modal("Disconnect", blocks, callback_id=ids.DISCONNECT, submit="Disconnect", close="Cancel", metadata=channel.value)
+    return kit.modal(
+        "Disconnect", blocks, callback_id=ids.DISCONNECT, submit="Disconnect", close="Cancel", metadata=channel.value
+    )
 
 
 def connected_message(channel: Channel, draft: str | None = None) -> kit.Message:
