@@ -116,7 +116,9 @@ def disconnect_modal(channel: Channel, syncs: Sequence[Sync]) -> kit.View:
         count = "One active sync runs" if len(syncs) == 1 else f"{number(len(syncs))} active syncs run"
         lines = [f"• {route(s)}" for s in syncs[:_NAMED]] + ([f"and {len(syncs) - _NAMED} more"] if len(syncs) > _NAMED else [])
         blocks.append(kit.section(f"🟠 {count} on it:\n" + "\n".join(lines)))
-        said = "They fail at their next refresh until you reconnect or somebody takes them over. Their audiences stay as they are."
+        said = (
+            "They fail at their next refresh until you reconnect or somebody takes them over. Their audiences stay as they are."
+        )
         blocks.append(kit.section(said))
     else:
         blocks.append(kit.section("No active sync runs on it."))
