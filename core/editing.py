@@ -13,10 +13,9 @@ from core.models import Action, Actor, Channel, Sync
 from core.ports import AdChannel, Clock, Target
 from core.store import Store
 from core.store.editing import Changes
+from core.syncs import LONGEST_NAME
 
 __all__ = ["Edit", "Editing"]
-
-LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)

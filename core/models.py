@@ -1,5 +1,6 @@
 """The words of the product as values: frozen dataclasses and StrEnums. Times are aware and UTC, durations are timedelta."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -187,6 +188,13 @@ class Segment:
     def key(self) -> str:
         """Names the segment within the organization: `source/id`."""
         return f"{self.source}/{self.id}"
+
+    @property
+    def choice(self) -> str:
+        """The key as an option's value, for which Slack has 150 characters: of a longer one, a digest stands in."""
+        if len(self.key) <= 150:
+            return self.key
+        return f"{self.source}/~{hashlib.sha256(self.id.encode()).hexdigest()[:40]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class Segments:
         source, _, segment_id = key.partition("/")
         if source not in self._sources:
             raise NotFound("This segment's source is not declared any more.")
+        if segment_id.startswith("~"):  # a digest: `Segment.choice`
+            segment_id = next((s.id for s in self._sources[source].segments() if s.choice == key), segment_id)
         return self._sources[source].segment(segment_id)
 
     def made_by(self, creator: str) -> Sequence[Segment]:

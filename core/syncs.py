@@ -21,6 +21,7 @@ from core.views import Details, Overview, SyncPage, Usage
 __all__ = ["PAGE", "SORTS", "NewSync", "SyncFilter", "Syncs"]
 
 PAGE = 10
+LONGEST_NAME = 200
 _MOST_SEGMENTS = 400
 
 
@@ -80,7 +81,7 @@ class Syncs:
             id=sync_id,
             org_id=actor.org_id,
             number=0,
-            name=segment.name,
+            name=segment.name[:LONGEST_NAME],
             segment_source=segment.source,
             segment_id=segment.id,
             segment_name=segment.name,

@@ -117,7 +117,7 @@ def create_modal(form: Form) -> kit.View:
     blocks: list[kit.Block] = []
     if form.error:
         blocks.append(kit.section(f"🔴 {form.error}"))
-    initial = kit.option(form.segment.name, form.segment.key) if form.segment else None
+    initial = kit.option(form.segment.name, form.segment.choice) if form.segment else None
     blocks += [
         kit.field(
             "Segment",
@@ -279,7 +279,7 @@ def segment_option(segment: Segment) -> dict[str, Any]:
     """One segment to choose: its name in full; size and source beneath."""
     what = "companies" if segment.kind is SegmentKind.COMPANIES else "contacts"
     changed = f", changed {segment.changed_at:%d %b %Y}" if segment.changed_at else ""
-    return kit.option(segment.name, segment.key, f"{number(segment.size)} {what}{changed}")
+    return kit.option(segment.name, segment.choice, f"{number(segment.size)} {what}{changed}")
 
 
 def account_option(account: AdAccount) -> dict[str, Any]:

@@ -85,7 +85,7 @@ class Creating:
         found = next((c for w in words if (c := channel_of(w))), None)
         rest = " ".join(w for w in words if channel_of(w) is None and w.lower() not in ("for", "on", "to", "from"))
         segments = self._segments.search(ask.actor, rest, 2) if rest else []
-        draft = Draft(channel=found.value if found else "", segment=segments[0].key if len(segments) == 1 else "")
+        draft = Draft(channel=found.value if found else "", segment=segments[0].choice if len(segments) == 1 else "")
         known = self._begin(ask.actor, draft)
         self._opens(ask.client, ask.actor, ask.open(self.view(ask.actor, draft, known)), draft, known)
 
