@@ -96,6 +96,8 @@ class Refreshing:
         detail = dict(error.detail) if isinstance(error, ChannelError) else {}
         if isinstance(error, SourceError):
             detail["what"] = str(error)
+        if code == "internal_error":
+            detail["reference"] = run.id
         if not isinstance(error, SegsyncError):  # its message may hold somebody's data: only where it happened is written
             frames = "".join(traceback.format_tb(error.__traceback__))
             logger.error("Refresh %s met %s:\n%s", run.id, type(error).__name__, frames)

@@ -176,7 +176,7 @@ def _makes_room(view: AlertView) -> str:
 
 def _meanwhile(view: AlertView) -> str:
     trouble = CATALOGUE[view.alert.code]
-    if not trouble.fails or not view.syncs:
+    if not trouble.fails or not view.syncs or view.alert.code == "audience_deleted":
         return ""
     if len(view.syncs) > 1:
         return "Their audiences stay as they are until then."
@@ -230,6 +230,8 @@ def _foot(alert: Alert) -> list[str]:
         foot.append(f"💤 snoozed by {person(alert.snoozed_by)} until {when(alert.snoozed_until)}")
     if alert.escalated_at:
         foot.append(f"📣 told to the administrators {when(alert.escalated_at)}")
+    if reference := alert.detail.get("reference"):
+        foot.append(f"reference `{kit.esc(reference)}`")
     return foot + _deeds(alert)
 
 

@@ -1,6 +1,8 @@
 """Syncs on screen: the row of a list, the list, the message that follows a refresh."""
 
-from bot.blocks import ids, kit
+from collections.abc import Sequence
+
+from bot.blocks import charts, ids, kit
 from bot.blocks.words import SIGNS, number, person, plain_route, route, status, value, when
 from core.models import Phase, Refresh, RefreshState, Sync, SyncStatus
 from core.troubleshooting import explain_code
@@ -55,6 +57,12 @@ def card(sync: Sync) -> kit.Block:
     return kit.section(text, accessory=details_button(sync))
 
 
+def chart_message(sync: Sync, points: Sequence[tuple[str, int]]) -> kit.Message:
+    """The audience's size over its last refreshes."""
+    chart = charts.line(f"Audience of {sync.short}", "Delivered", points, y="members")
+    return kit.message(f"📈 {plain_route(sync)}", [kit.section(f"📈 {route(sync)}"), chart, kit.actions(details_button(sync))])
+
+
 def shared_message(sync: Sync, by: str) -> kit.Message:
     """What everybody in a conversation reads of a sync that somebody shares there."""
     text = (
@@ -85,9 +93,12 @@ def progress_message(sync: Sync, last: Refresh | None) -> kit.Message:
         else:
             said = explain_code(sync.failure or "internal_error", channel=sync.channel.label)
             kept = (
-                f"The audience keeps its {number(sync.delivered)} members." if sync.delivered else "Nothing has been delivered."
+                f"\nThe audience keeps its {number(sync.delivered)} members."
+                if sync.delivered
+                else "\nNothing has been delivered."
             )
-            text += f"\n{kit.esc(said.cause)}\n{kit.esc(said.remedy)}\n{kept}"
+            is_gone = sync.failure == "audience_deleted"
+            text += f"\n{kit.esc(said.cause)}\n{kit.esc(said.remedy)}{'' if is_gone else kept}"
             buttons.insert(0, kit.button("Retry", ids.RETRY, value(sync)))
     else:
         text += f"\nThe audience stays on {sync.channel.label} and goes stale."
