@@ -164,6 +164,10 @@ class Syncs:
         found = self._store.measures.last_taken(actor.org_id)
         return found[:2] if found else None
 
+    def sizes(self, actor: Actor, sync_id: str) -> builtins.list[tuple[datetime, int]]:
+        """What was delivered after each of the last refreshes, oldest first."""
+        return self._store.measures.sizes(self.get(actor, sync_id).id)
+
     def trend(self, actor: Actor, weeks: int = 12) -> builtins.list[tuple[datetime, int]]:
         """How many syncs were active a week ago, two weeks ago …, oldest first, and now; not before the first was created."""
         require(actor, Action.SEE)
@@ -198,7 +202,16 @@ class Syncs:
             by_status=by_status,
             usage=self.usage(actor),
             alerts=tuple(self._store.outbox.open_alerts(actor.org_id)),
+            connected=self._connected(actor),
         )
+
+    def _connected(self, actor: Actor) -> Mapping[Channel, tuple[int, int, int]] | None:
+        """For administrators: of those who may connect how many are connected to each channel, and how many of them end soon."""
+        if not may(actor, Action.SEE_PEOPLE):
+            return None
+        roles = self._store.organizations.people(actor.org_id)
+        able = [u for u, role in roles.items() if may(Actor(actor.org_id, u, role), Action.CONNECT)]
+        return self._store.measures.connected(actor.org_id, able, self._clock.now() + timedelta(days=7))
 
     def details(self, actor: Actor, sync_id: str) -> Details:
         """Everything about one sync that our own database and its source know."""

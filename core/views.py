@@ -31,6 +31,7 @@ class Overview:
     by_status: Mapping[SyncStatus, int]
     usage: Usage
     alerts: tuple[Alert, ...]
+    connected: Mapping[Channel, tuple[int, int, int]] | None = None  # for administrators: so many, of so many, ending soon
 
 
 @dataclass(frozen=True, slots=True)

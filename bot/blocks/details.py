@@ -150,7 +150,8 @@ def _sizes(details: Details) -> list[kit.Block]:
     if len(sizes) < 2:
         return []
     row = f"first {number(sizes[0])}, last {number(sizes[-1])}, lowest {number(min(sizes))}, highest {number(max(sizes))}"
-    return [kit.section(f"*Audience size over the last {len(sizes)} refreshes*\n`{sparkline(sizes)}`\n{row}")]
+    chart = kit.button("Chart", ids.CHART, details.sync.id, label=f"Chart of the audience of {details.sync.short}")
+    return [kit.section(f"*Audience size over the last {len(sizes)} refreshes*\n`{sparkline(sizes)}`\n{row}", accessory=chart)]
 
 
 def _campaigns(sync: Sync, impact: Impact | None, *, is_asking: bool) -> list[kit.Block]:

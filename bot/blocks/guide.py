@@ -51,7 +51,7 @@ COMMANDS = (
 ALSO = {
     "": "overview", "off": "pause", "stop": "pause", "on": "resume", "start": "resume", "details": "show",
     "new": "create", "add": "create", "syncs": "list", "ls": "list", "limit": "usage", "take-over": "takeover", "?": "help",
-    "dryrun": "dry-run", "remove": "delete", "change": "edit",
+    "dryrun": "dry-run", "remove": "delete", "change": "edit", "retry": "refresh",
 }  # fmt: skip
 
 

@@ -54,6 +54,7 @@ DELETE: Final = "delete.open"
 DELETE_FORM: Final = "delete.form"
 DELETE_AUDIENCE: Final = "delete.audience"
 DELETE_TYPED: Final = "delete.typed"
+CHART: Final = "sync.chart"
 SHARE: Final = "sync.share"  # value: a sync
 DRY_RUN: Final = "sync.dry_run"
 RESYNC: Final = "sync.resync"

@@ -35,7 +35,7 @@ def overview_blocks(seen: Overview, offered: Sequence[Channel], actor: Actor) ->
     lines = []
     for channel in Channel:
         mine = connection_status(seen.connections.get(channel)) if channel in offered else "⚪ Not set up by the operator yet"
-        lines.append(f"*{channel.label}*: {mine} · {number(seen.active[channel])} active")
+        lines.append(f"*{channel.label}*: {mine} · {number(seen.active[channel])} active{_everybody(seen, channel)}")
     counts = [
         kit.button(f"{SIGNS[s][0]} {SIGNS[s][1]}: {seen.by_status[s]}", f"{ids.COMMAND}.{s.value}", f"list status:{s.value}")
         for s in SyncStatus
@@ -59,6 +59,15 @@ def overview_blocks(seen: Overview, offered: Sequence[Channel], actor: Actor) ->
             *row,
         ]
     return [*blocks, kit.actions(*row, block_id="overview.actions")]
+
+
+def _everybody(seen: Overview, channel: Channel) -> str:
+    """For administrators: how many are connected."""
+    if seen.connected is None:
+        return ""
+    connected, able, ending = seen.connected[channel]
+    ends = f", {number(ending)} end{'s' if ending == 1 else ''} this week" if ending else ""
+    return f"\n      {number(connected)} of {number(able)} people connected{ends}"
 
 
 def overview_message(seen: Overview, offered: Sequence[Channel], actor: Actor) -> kit.Message:

@@ -15,7 +15,7 @@ from bot.blocks import ids, kit, listing, screens
 from bot.blocks import syncs as blocks
 from bot.blocks.details import details_modal
 from bot.directory import Directory
-from bot.handlers.ask import Ask, chosen, open_or_push, redraw, show, split
+from bot.handlers.ask import Ask, chosen, open_or_push, redraw, send, show, split
 from bot.handlers.filters import pack, parse, plain, unpack
 from core.connections import Connections
 from core.errors import NotFound, SegsyncError
@@ -65,6 +65,7 @@ class Browsing:
         app.action(ids.RETRY)(self.refresh_clicked)
         app.action(ids.RESYNC)(self.resync_clicked)
         app.action(ids.SHARE)(self.share)
+        app.action(ids.CHART)(self.chart)
         app.action(re.compile(rf"^{re.escape(ids.LIST_PAGE)}\."))(self.turn)
         for filtered in _FILTERS:
             app.action(filtered)(self.filter)
@@ -215,6 +216,14 @@ class Browsing:
         message = blocks.shared_message(sync, actor.user_id)
         if place is None or not _post(place, message):
             raise NotFound("The way back to that conversation has ended. Open the details there again, then share.")
+
+    def chart(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
+        """*Chart*: Slack draws charts in messages only, so it comes as one."""
+        ack()
+        actor: Actor = context["actor"]
+        sync = self._syncs.get(actor, chosen(body))
+        points = [(f"{at:%d %b %H:%M:%S}", size) for at, size in self._syncs.sizes(actor, sync.id)]
+        send(client.chat_postMessage, blocks.chart_message(sync, points), channel=actor.user_id)
 
     def _refresh(self, client: WebClient, actor: Actor, body: dict[str, Any], kind: RefreshKind) -> None:
         sync_id, _ = split(chosen(body))

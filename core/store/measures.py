@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from core.models import Channel
 from core.store.database import Database
 from core.store.syncs import ACTIVE
-from core.tables import AuditRow, RefreshRow, SyncRow
+from core.tables import AuditRow, ConnectionRow, RefreshRow, SyncRow
 
 _CHANGES = {"create": 1, "resume": 1, "pause": -1}
 
@@ -69,6 +69,18 @@ class MeasureStore:
                 .limit(n)
             )
             return [(str(owner), int(number)) for owner, number in found]
+
+    def connected(self, org_id: str, users: Sequence[str], before: datetime) -> dict[Channel, tuple[int, int, int]]:
+        """By channel: how many of these users are connected, how many they are, how many connections end before this moment."""
+        with self._database.read() as session:
+            where = (ConnectionRow.org_id == org_id, ConnectionRow.status.in_(("connected", "expiring")))
+            columns = (ConnectionRow.channel, ConnectionRow.user_id, ConnectionRow.ends_at)
+            found = session.execute(select(*columns).where(*where)).all()
+        mine = [(Channel(c), ends) for c, user, ends in found if user in set(users)]
+        return {
+            c: (sum(k is c for k, _ in mine), len(users), sum(k is c and ends is not None and ends < before for k, ends in mine))
+            for c in Channel
+        }
 
     def last_taken(self, org_id: str) -> tuple[str, str, datetime] | None:
         """Who took a place of the sync limit last, by which sync, when."""

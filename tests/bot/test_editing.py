@@ -135,3 +135,24 @@ def test_details_are_shared_with_the_conversation_they_were_asked_in(office: Off
     mia.press("Share here")
     said = tom.sees("shared by")
     assert "90 in the audience" not in said
+
+
+def test_the_sizes_of_an_audience_come_as_a_chart(office: Office) -> None:
+    mia = synced(office)
+    mia.type("/segsync refresh S-1")
+    office.refresh_all()
+    mia.type("/segsync show S-1")
+    assert "first 90, last 90, lowest 90, highest 90" in mia.sees_in_view("Audience size over the last 2 refreshes")
+    mia.press("Chart")
+    mia.sees("📈")
+    message = next(m for m in mia.dm() if "📈" in str(m))
+    assert "data_visualization" in [b["type"] for b in message["blocks"]]
+
+
+def test_administrators_read_how_many_are_connected(office: Office) -> None:
+    synced(office)
+    bo, mia = office.desk("Bo"), office.desk("Mia")
+    bo.type("/segsync")
+    bo.sees(r"1 of \d+ people connected")
+    mia.type("/segsync")
+    assert "people connected" not in mia.sees("syncs in use")
