@@ -10,6 +10,7 @@ from core.models import Action, Actor, Alert, AlertState, Channel, Sync, SyncSta
 from core.pausing import Pausing
 from core.ports import AdChannel, Clock
 from core.store import Store
+from core.store.syncs import SyncFilter
 from core.troubleshooting import CATALOGUE, Scope
 from core.views import AlertView, TakenOver
 
@@ -123,6 +124,20 @@ class Alerts:
         if self._store.refreshes.decide(refresh_id, apply=apply, at=now) is None:
             raise Conflict("Somebody has decided about this refresh already; the message says who.", current=view.alert)
         return self._changed(self._store.alerts.deed(actor, alert_id, "applied" if apply else "kept", now))
+
+    def accounts(self, actor: Actor, words: str) -> list[tuple[str, str]]:
+        """Ad accounts of the organization's syncs that these words may mean, as (route, name). Raises NotAllowed."""
+        require(actor, Action.SETTINGS)
+        found = self._store.syncs.search(actor.org_id, SyncFilter(account=words), limit=200)[0]
+        return sorted({(f"account:{s.channel.value}:{s.account_id}", f"{s.channel.label} · {s.account_name}") for s in found})
+
+    def route(self, actor: Actor, route: str, conversation: str | None) -> None:
+        """Alerts about this ad account go to a conversation of their own; None: where those of its channel go."""
+        require(actor, Action.SETTINGS)
+        routes = dict(self._store.organizations.get(actor.org_id).get("alert_routes") or {})
+        routes.pop(route, None)
+        changed = routes | ({route: conversation} if conversation else {})
+        self._store.organizations.set(actor, {"alert_routes": changed}, self._clock.now())
 
     def conversation_is_back(self, org_id: str, conversation: str) -> int:
         """It can be written to (again): open alerts that belong there are posted; how many."""

@@ -1,5 +1,6 @@
 """What people do about alerts, from a message, the list, the modal or Home. Whoever may not is told why, privately."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,17 @@ from bot.blocks import alerts as blocks
 from bot.blocks import ids, kit, screens
 from bot.blocks.digest import digest_message
 from bot.handlers.ask import Ask, chosen, open_or_push, show
+from bot.handlers.settings import refusal
 from core.alerts import SNOOZES, Alerts
 from core.connections import Connections
 from core.digest import Digests
-from core.errors import NeedsReconnect, NotFound, SegsyncError
+from core.errors import InvalidInput, NeedsReconnect, NotFound, SegsyncError
 from core.models import Actor, Channel
 from core.ports import Clock
 from core.views import Arrival
+
+_CONVERSATION = re.compile(r"<#(\w+)(?:\|[^>]*)?>")
+_HOW = "Write `alerts route <ad account> #conversation` with an ad account that a sync uses; without a conversation it ends."
 
 
 class Alerting:
@@ -43,8 +48,27 @@ class Alerting:
             app.event(event)(self.conversation_changed)
 
     def alerts(self, ask: Ask) -> None:
-        """`alerts [mine|all]`."""
+        """`alerts [mine|all]`; `alerts route <ad account> #conversation` for administrators."""
+        word, _, rest = ask.words.strip().partition(" ")
+        if word.lower() == "route":
+            self._route(ask, rest)
+            return
         ask.say(self._list(ask.actor, mine=ask.words.strip().lower() == "mine"))
+
+    def _route(self, ask: Ask, words: str) -> None:
+        place = _CONVERSATION.search(words)
+        account = _CONVERSATION.sub("", words).strip(' "“”')
+        found = self._alerts.accounts(ask.actor, account) if account else []
+        if len(found) != 1:
+            names = ", ".join(name for _, name in found[:10])
+            said = f"Several ad accounts are meant: {names}. Write more of the name, or its id." if found else _HOW
+            raise InvalidInput(said, field="account")
+        route, name = found[0]
+        if place and (why := refusal(ask.client, place[1])):
+            raise InvalidInput(why, field="conversation")
+        self._alerts.route(ask.actor, route, place[1] if place else None)
+        where = f"<#{place[1]}>" if place else "where those of its channel go"
+        ask.say(kit.message(f"✅ Alerts about {kit.esc(name)} go to {where} from now on."))
 
     def digest(self, ask: Ask) -> None:
         """`digest`: the weekly one, now."""

@@ -119,11 +119,12 @@ def _wrong_conversations(client: WebClient, old: OrganizationSettings, new: Orga
     for channel in Channel:
         chosen[blocks.route_block(channel)] = new.routes.get(f"channel:{channel.value}")
         before[blocks.route_block(channel)] = old.routes.get(f"channel:{channel.value}")
-    wrong = {block: _refusal(client, place) for block, place in chosen.items() if place and place != before[block]}
+    wrong = {block: refusal(client, place) for block, place in chosen.items() if place and place != before[block]}
     return {block: why for block, why in wrong.items() if why}
 
 
-def _refusal(client: WebClient, conversation: str) -> str:
+def refusal(client: WebClient, conversation: str) -> str:
+    """Why a conversation cannot be written to, in words; empty when it can."""
     try:
         found: dict[str, Any] = client.conversations_info(channel=conversation)["channel"]
     except SlackApiError:

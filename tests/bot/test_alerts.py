@@ -251,3 +251,18 @@ def test_what_a_closed_conversation_missed_is_told_when_it_opens_again(office: O
     office.desk("Ana").sees("cannot write in")
     office.sandbox.post("/control/channel", {"channel": talk, "archived": False})
     assert "Retry" in labels(told(office.desk("Ana"), talk, "disabled"))
+
+
+def test_an_ad_account_may_have_a_conversation_of_its_own(office: Office, talk: str) -> None:
+    sync = synced(office)
+    ana, mia = office.desk("Ana"), office.desk("Mia")
+    ana.type('/segsync alerts route "Acme" <#C01GENERAL|general>')
+    ana.sees("Alerts about Meta · Acme EU go to <#C01GENERAL>")
+    fail(office, sync, "ad_account_disabled")
+    told(ana, "C01GENERAL", "ad account is disabled")
+    assert "disabled" not in words(ana.screen()["channels"][talk])
+    mia.type("/segsync alerts route Acme <#C01GENERAL|general>")
+    mia.sees("does not allow to change the settings")
+    office.sandbox.post("/control/channel", {"channel": "C01GENERAL", "ext_shared": True})
+    ana.type("/segsync alerts route Acme <#C01GENERAL|general>", channel=talk)
+    ana.sees("shared with another company")
