@@ -35,7 +35,7 @@ COMMANDS = (
     Command("resync", "<sync>", "send everybody again", Action.FULL_RESYNC),
     Command("connect", "[channel]", "connect Google, LinkedIn or Meta with your own account", Action.CONNECT),
     Command("disconnect", "<channel>", "take a connection back", Action.CONNECT),
-    Command("alerts", "[mine|all]", "what needs somebody, the most severe first; `alerts route <ad account> #conversation`"),
+    Command("alerts", "[mine|all]", "what needs somebody, the most severe first; `alerts route ACCOUNT #conversation`"),
     Command("approvals", "", "requests that wait for you, or that you made"),
     Command("usage", "", "the sync limit and what could be paused"),
     Command("digest", "", "the week: refreshes, failures, biggest changes; also every Monday in the alert conversation"),
