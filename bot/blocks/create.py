@@ -269,7 +269,8 @@ def _minimum(form: Form, preview: Preview, label: str) -> str:
     if preview.matchable < preview.minimum:
         return f"🟠 {needs} This one is too small to be served."
     if form.match_rate is None:
-        return f"{needs} How many of these it matches is unknown until a first refresh in this ad account."
+        known = "is not known before the first refresh in this ad account" if form.draft.account else "depends on the ad account"
+        return f"{needs} How many of these it matches {known}."
     likely = round(preview.matchable * form.match_rate)
     said = f"{needs} At this ad account's usual match rate of {form.match_rate:.0%} that makes about {number(likely)}."
     return f"🟠 {said} That is too few." if likely < preview.minimum else said

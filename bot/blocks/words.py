@@ -90,6 +90,9 @@ def value(sync: Sync) -> str:
 _REASONS = {
     "no_consent": "without consent",
     "no_identifier": "without an identifier",
+    "email_invalid": "e-mail addresses that are none",
+    "phone_invalid": "phone numbers that are none",
+    "mobile_invalid": "mobile ids that are none",
     "too_many_identifiers": "identifiers beyond what one member may have",
     "kind_left_out": "identifiers of a kind that cannot share this audience",
 }

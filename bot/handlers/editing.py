@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from bot.asking import LAID_S, Asking
 from bot.blocks import editing as blocks
 from bot.blocks import ids, kit, screens
+from bot.errors import answer_of
 from bot.handlers.ask import Ask, chosen, open_or_push, show, split
 from bot.handlers.browse import Browsing
 from core import schedule
@@ -115,7 +116,9 @@ class Changing:
         ack()
         actor: Actor = context["actor"]
         sync = self._editing.require(actor, Action.DELETE, split(body["view"]["private_metadata"])[0])
-        self._fill_in(client, actor, sync, body["view"]["id"], audience=chosen(body) == "delete")
+        audience, view_id = chosen(body) == "delete", body["view"]["id"]
+        show(client, view_id, blocks.delete_modal(sync, None, audience=audience))
+        self._fill_in(client, actor, sync, view_id, audience=audience)
 
     def confirm(self, ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         """Confirmed: with the audience the channel is asked first, so it may take a moment."""
@@ -132,16 +135,17 @@ class Changing:
                 response_action="errors", errors={_block(view, blocks.TYPED) or blocks.AUDIENCE: f"Type {sync.short} to confirm."}
             )
             return
-        work = self._asking.begin(
-            sync.channel, lambda: self._editing.delete(actor, sync_id, version=version or 0, audience=audience)
-        )
+
+        def delete() -> Sync:
+            return self._editing.delete(actor, sync_id, version=version or 0, audience=audience)
+
+        work = self._asking.begin(sync.channel, delete) if audience else None
         try:
-            answer = work.result(timeout=WAIT_S)
+            answer = work.result(timeout=WAIT_S) if work else answer_of(delete)
         except StillWaiting:
             ack(response_action="update", view=blocks.delete_modal(sync, None, is_checking=True))
-            self._asking.ask(
-                sync.channel, work.result, lambda late: self._late(client, actor, view["id"], late, audience), after_s=LAID_S
-            )
+            settled = work.result if work else delete  # whatever becomes of it in the end: "nothing was deleted" must be true
+            self._asking.later(settled, lambda late: self._late(client, actor, view["id"], late, audience))
             return
         if isinstance(answer, SegsyncError):
             now = self._again(actor, sync)

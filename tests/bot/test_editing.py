@@ -156,3 +156,26 @@ def test_administrators_read_how_many_are_connected(office: Office) -> None:
     bo.sees(r"1 of \d+ people connected")
     mia.type("/segsync")
     assert "people connected" not in mia.sees("syncs in use")
+
+
+def test_a_deletion_that_takes_long_says_in_the_end_what_came_of_it(office: Office) -> None:
+    mia = synced(office)
+    mia.type("/segsync delete S-1")
+    mia.choose("The audience on Meta", "delete")
+    mia.sees_in_view("Type S-1 to confirm")
+    office.channel.gate.clear()
+    mia.submit(field(mia, "Type S-1", "S-1"))
+    mia.sees_in_view("Deleting the audience on Meta")
+    office.channel.gate.set()
+    mia.sees("Its audience on Meta is deleted too")
+    assert office.channel.deleted == ["a1"]
+
+
+def test_a_platform_that_hangs_does_not_delay_a_deletion_that_keeps_the_audience(office: Office) -> None:
+    mia = synced(office)
+    office.channel.gate.clear()
+    mia.type("/segsync delete S-1")
+    mia.sees_in_view("Asking Meta which campaigns")
+    assert mia.submit() == {}
+    mia.sees("Its audience stays on Meta, stale")
+    office.channel.gate.set()
