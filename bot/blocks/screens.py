@@ -125,10 +125,9 @@ def disconnect_modal(channel: Channel, syncs: Sequence[Sync]) -> kit.View:
         count = "One active sync runs" if len(syncs) == 1 else f"{number(len(syncs))} active syncs run"
         lines = [f"• {route(s)}" for s in syncs[:_NAMED]] + ([f"and {len(syncs) - _NAMED} more"] if len(syncs) > _NAMED else [])
         blocks.append(kit.section(f"🟠 {count} on it:\n" + "\n".join(lines)))
-        said = (
-            "They fail at their next refresh until you reconnect or somebody takes them over. Their audiences stay as they are."
-        )
-        blocks.append(kit.section(said))
+        one = "It fails at its next refresh until you reconnect or somebody takes it over. Its audience stays as it is."
+        more = "They fail at their next refresh until you reconnect or somebody takes them over; audiences stay as they are."
+        blocks.append(kit.section(one if len(syncs) == 1 else more))
     else:
         blocks.append(kit.section("No active sync runs on it."))
     return kit.modal(
