@@ -20,7 +20,7 @@ from bot.handlers.ask import Ask, chosen, open_or_push, show
 from core import schedule
 from core.access import may, require
 from core.connections import Connections
-from core.errors import Conflict, InvalidInput, LimitReached, NotFound, SegsyncError, SourceError
+from core.errors import Conflict, InvalidInput, LimitReached, NotFound, SegsyncError, SourceError, Unavailable
 from core.models import Action, Actor, Channel, ConnectionStatus, Segment, Sync
 from core.segments import Segments
 from core.syncs import NewSync, Syncs
@@ -227,6 +227,8 @@ class Creating:
             return
         again = replace(draft, turn=draft.turn + 1)
         said = self._who_took_it(client, actor, str(answer)) if isinstance(answer, LimitReached) else str(answer)
+        if isinstance(answer, Unavailable):
+            said += " If the sync is created after all, your messages will say so."
         known = Known(error=kit.esc(said))
         if not show(client, view_id, self.view(actor, again, known)):
             client.chat_postMessage(channel=actor.user_id, **kit.message(f"🔴 The sync was not created. {kit.esc(said)}"))

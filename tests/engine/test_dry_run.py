@@ -72,6 +72,7 @@ def test_nothing_is_tried_while_a_refresh_is_under_way(desk: Desk) -> None:
 def test_a_resync_that_is_asked_for_while_a_routine_one_waits_takes_its_place(desk: Desk) -> None:
     desk.write(crowd(10))
     desk.work()
+    desk.clock.move(timedelta(minutes=1))
     desk.ask()
     desk.ask(RefreshKind.FULL, by="U2")
     assert desk.work().kind is RefreshKind.FULL
