@@ -2,9 +2,10 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 ARGS ?=
+ON_POSTGRES = tests/store tests/alerts tests/people tests/permissions tests/bot tests/engine/test_refresh.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock docs screenshots bench clean
+.PHONY: help demo test test-postgres lint format lock docs screenshots bench clean
 
 help:  ## say what can be typed
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +25,9 @@ demo: .venv/run  ## run segsync with local stand-ins for Slack and the platforms
 
 test: .venv/dev  ## run every test (ARGS="-k pause")
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadscope $(ARGS)
+
+test-postgres: .venv/dev  ## run what touches the database on a real PostgreSQL, which pip has installed
+	@SEGSYNC_TEST_DATABASE=postgresql $(PY) -m pytest -n auto --maxprocesses 4 --dist loadscope $(or $(ARGS),$(ON_POSTGRES))
 
 lint: .venv/dev  ## ruff, mypy strict, import rules
 	@$(PY) -m ruff check .

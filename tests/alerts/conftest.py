@@ -26,6 +26,7 @@ from core.store import Store
 from core.store.migrate import migrate
 from core.store.refreshes import open_run
 from core.tables import AlertRow, OutboxRow, SyncRow, UserRow
+from tests.databases import fresh
 
 ORG = "T1"
 ANA, BO, MIA, TOM, VERA = "U0ANA", "U0BO", "U0MIA", "U0TOM", "U0VERA"
@@ -50,7 +51,7 @@ class Firm:
     """What the tests of alerts work with."""
 
     def __init__(self, folder: Path, *, limit: int = 1000) -> None:
-        url = f"sqlite:///{folder / 'firm.db'}"
+        url = fresh(folder)
         migrate(url)
         self.store, self.clock = Store(url), Clock()
         self.store.organizations.ensure(ORG, name="Acme", sync_limit=limit, at=self.clock.now())

@@ -1,5 +1,6 @@
 """What the clock finds: the limit near, refreshes overdue, connections that end; and refreshes unlike their own past."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,12 +25,13 @@ def loud(said: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Firm:
+def small(tmp_path: Path) -> Iterator[Firm]:
     """A firm whose contract allows twenty syncs; fifteen are in use."""
     firm = Firm(tmp_path, limit=20)
     for _ in range(15):
         firm.sync()
-    return firm
+    yield firm
+    firm.store.close()
 
 
 def test_each_threshold_is_told_once_on_the_way_up(small: Firm) -> None:

@@ -34,6 +34,7 @@ from core.models import (
 from core.ports import ChannelTraits, ColumnMap, Delivery, Reading, Receipt, Settlement, Target
 from sandbox.app import create, listen, server
 from sandbox.world import World
+from tests.databases import fresh
 from tests.journeys.desk import Desk, Sandbox, eventually
 
 
@@ -155,7 +156,7 @@ class Office:
         web.close()
         self.app.state.product_url = f"http://127.0.0.1:{port}"
         settings = Settings(
-            database_url=f"sqlite:///{data / 'segsync.db'}",
+            database_url=fresh(data),
             data_dir=data / "product",
             keys={"test": SecretStr(base64.b64encode(b"k" * 32).decode())},
             slack_bot_token=SecretStr(ours.bot_token),

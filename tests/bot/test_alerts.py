@@ -216,6 +216,8 @@ def test_a_message_that_was_deleted_is_replaced_once(office: Office, talk: str) 
     client.chat_delete(channel=talk, ts=first["ts"])
     office.refresh_all()
     click(office.desk("Mia"), *_dm(office.desk("Mia"), "disabled"), "Retry")
+    queued = office.product.store.refreshes
+    eventually(lambda: queued.last(sync.id, 1)[0].state.is_open, "the refresh that was asked for")
     office.refresh_all()
     second = told(ana, talk, "Resolved")
     assert second["ts"] != first["ts"]

@@ -12,6 +12,7 @@ from core.audit import AuditFilter, defused
 from core.difference import LEDGER_SCHEMA, State
 from core.identity import CODES
 from core.models import IdentifierKind
+from core.tables import Base
 from tests.bot.conftest import Office, connect, make_sync
 from tests.bot.test_editing import field, synced
 from tests.journeys.desk import Desk, eventually, sha256
@@ -74,15 +75,20 @@ def test_settings_take_effect_and_say_what_is_wrong_beside_the_input(office: Off
 
 def test_a_conversation_that_segsync_is_not_in_or_that_others_read_is_refused(office: Office) -> None:
     bo = office.desk("Bo")
-    found = {c["name"]: c for c in bo.sandbox.get("/control/channels")}
-    shared = next((c for c in found.values() if c.get("is_ext_shared")), None)
+    place = {c["name"]: c["id"] for c in bo.sandbox.get("/control/channels")}["segsync-alerts"]
     bo.type("/segsync settings")
     bo.sees_in_view("Alert conversation")
-    if shared is not None:
-        assert "shared with another company" in str(bo.submit(field(bo, "Alert conversation", shared["id"]))["errors"])
-    assert bo.submit(field(bo, "Alert conversation", found["segsync-alerts"]["id"])) == {}
-    known = office.product.store.organizations.get(office.org_id)
-    assert known["alert_conversation"] == found["segsync-alerts"]["id"]
+    for change, why in (
+        ({"ext_shared": True}, "shared with another company"),
+        ({"ext_shared": False, "archived": True}, "archived"),
+        ({"archived": False, "app_member": False}, "/invite @segsync"),
+    ):
+        bo.sandbox.post("/control/channel", {"channel": place} | change)
+        assert why in str(bo.submit(field(bo, "Alert conversation", place))["errors"]["alerts"])
+        assert why in str(bo.submit(field(bo, "Approval conversation", place))["errors"]["approvals"])
+    bo.sandbox.post("/control/channel", {"channel": place, "app_member": True})
+    assert bo.submit(field(bo, "Alert conversation", place)) == {}
+    assert office.product.store.organizations.get(office.org_id)["alert_conversation"] == place
 
 
 def test_a_marketer_may_not_open_the_settings_but_everybody_their_notifications(office: Office) -> None:
@@ -169,7 +175,9 @@ def test_a_lookup_finds_the_syncs_of_a_person_and_keeps_nothing(office: Office, 
     assert "EMEA brand" in said
     entries, _ = office.product.daily.audit.search(office.product.users.actor(office.org_id, bo.user), AuditFilter())
     assert [(e.action, e.subject, e.after) for e in entries if e.action == "lookup"] == [("lookup", "a person", {"found": 1})]
-    assert b"ann@example.com" not in (tmp_path / "segsync.db").read_bytes().lower()
+    for table in Base.metadata.sorted_tables:
+        with office.product.store.database.read() as session:
+            assert "ann@example.com" not in str(session.execute(table.select()).all()).lower(), table.name
 
 
 def test_somebody_who_was_never_delivered_is_said_so(office: Office) -> None:

@@ -36,6 +36,7 @@ from core.store.migrate import migrate
 from core.store.refreshes import open_run
 from core.tables import SyncRow
 from sources.files import FilesSource
+from tests.databases import fresh
 
 BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ORG, OWNER = "T1", "U1"
@@ -173,7 +174,7 @@ class Desk:
         self.folder, self.clock = folder, Clock()
         self.segments = folder / "segments"
         self.segments.mkdir(parents=True)
-        url = f"sqlite:///{folder / 'engine.db'}"
+        url = fresh(folder)
         migrate(url)
         self.store = Store(url)
         self.platform = Platform(self.clock, **traits)
@@ -182,6 +183,9 @@ class Desk:
         self.settings = RefreshSettings(retries=(0, 0), waits=(1, 2, 3), guard_floor=100)
         self.engine = self.restart()
         self.sync_id = self._sync()
+
+    def __del__(self) -> None:
+        self.store.close()
 
     def restart(self) -> Refreshing:
         self.engine = Refreshing(

