@@ -79,6 +79,9 @@ class Connections:
         consent = self._store.connections.arrive(_hash(state), _hash(cookie), self._clock.now())
         if consent is None or consent.channel is not channel or consent.sealed_verifier is None:
             raise NotFound("This way back has been used already, or began in another browser. Ask for a new link in Slack.")
+        role = self._store.organizations.role(consent.org_id, consent.user_id)
+        actor = Actor(consent.org_id, consent.user_id, role, surface="web")
+        require(actor, Action.CONNECT)  # the role may have been taken since the link was given
         arrival = Arrival(consent.org_id, consent.user_id, channel, consent.back)
         if code is None:
             said = (
@@ -90,9 +93,6 @@ class Connections:
             grant = self._channels[channel].exchange(code=code, redirect_uri=self._redirect(channel), verifier=verifier)
         except ChannelError as trouble:
             return _with_problem(arrival, str(trouble))
-        role = self._store.organizations.role(consent.org_id, consent.user_id)
-        actor = Actor(consent.org_id, consent.user_id, role, surface="web")
-        require(actor, Action.CONNECT)  # the role may have been taken since the link was given
         old = self._store.connections.of_user(actor.org_id, actor.user_id).get(channel)
         connection_id = old.id if old else uuid4().hex
         letter, sealed = f"{channel.value}:{uuid4().hex}", self._seal(connection_id, grant)

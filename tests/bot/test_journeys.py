@@ -1,7 +1,7 @@
 """What people do in Slack, through a real Bolt app, a real socket and the stand-in."""
 
 from core.errors import Unavailable
-from core.models import Campaign
+from core.models import Actor, Campaign, Role
 from tests.bot.conftest import Office, connect, link, make_sync
 from tests.journeys.desk import eventually, words
 
@@ -67,6 +67,17 @@ def test_a_form_that_was_closed_is_brought_back_from_the_direct_message(office: 
     mia.press("Go on creating")
     assert "Webinar guests" in mia.sees_in_view("Ad account")
     assert sum("Meta is connected" in words(m) for m in mia.dm()) == 1
+
+
+def test_a_role_lost_while_the_browser_is_at_the_platform_connects_nothing(office: Office) -> None:
+    mia, product = office.desk("Mia"), office.product
+    mia.type("/segsync connect meta")
+    url = link(mia)
+    mia.close_all()
+    operator = Actor(office.org_id, "U01ANARUIZ", Role.PRIMARY_ADMIN, surface="settings")
+    product.store.organizations.give_role(operator, mia.user, Role.VIEWER, product.clock.now())
+    assert "Your role is View-only" in office.follow(url)
+    assert product.store.connections.of_user(office.org_id, mia.user) == {}
 
 
 def test_a_second_consent_is_told_in_a_message_of_its_own(office: Office) -> None:
