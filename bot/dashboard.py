@@ -79,8 +79,7 @@ class Dashboards:
         board = home.Dashboard(
             seen=self._syncs.overview(actor),
             offered=self._connections.offered(),
-            mine=mine.rows,
-            total=mine.total,
+            mine=mine,
             alerts=self._alerts.open(actor, mine=True),
             waiting=len(self._approvals.waiting(actor)),
         )

@@ -126,7 +126,7 @@ class Syncs:
         pages = max((total + PAGE - 1) // PAGE, 1)
         if page > pages:
             return self.list(actor, wanted, pages)
-        return SyncPage(tuple(rows), max(page, 1), pages, total)
+        return SyncPage(tuple(rows), max(page, 1), pages, total, self._store.measures.waiting([s.id for s in rows]))
 
     def some(self, actor: Actor, wanted: SyncFilter, *, offset: int, limit: int) -> builtins.list[Sync]:
         """A stretch of the list, for files."""

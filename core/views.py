@@ -1,7 +1,7 @@
 """What use cases answer, drawn by the blocks: values only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from core.models import Action, Alert, Campaign, Channel, Connection, Refresh, Request, Role, Segment, Sync, SyncStatus
@@ -42,6 +42,7 @@ class SyncPage:
     page: int
     pages: int
     total: int
+    waiting: Mapping[str, frozenset[str]] = field(default_factory=dict)  # sync → `held`, `pause`: what somebody has to decide
 
 
 @dataclass(frozen=True, slots=True)

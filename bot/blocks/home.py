@@ -7,9 +7,9 @@ from bot.blocks import ids, kit
 from bot.blocks.screens import usage_line
 from bot.blocks.syncs import sync_row
 from bot.blocks.words import SEVERITIES, SIGNS, connection_status, number
-from core.models import Actor, Channel, ConnectionStatus, Role, Sync, SyncStatus
+from core.models import Actor, Channel, ConnectionStatus, Role, SyncStatus
 from core.troubleshooting import explain
-from core.views import AlertView, Overview
+from core.views import AlertView, Overview, SyncPage
 
 _ALERTS = 5
 
@@ -20,8 +20,7 @@ class Dashboard:
 
     seen: Overview
     offered: Sequence[Channel]
-    mine: Sequence[Sync]
-    total: int
+    mine: SyncPage
     alerts: Sequence[AlertView]
     waiting: int
 
@@ -92,9 +91,9 @@ def _connections(board: Dashboard, actor: Actor) -> list[kit.Block]:
 
 
 def _syncs(board: Dashboard) -> list[kit.Block]:
-    own = [sync_row(s) for s in board.mine] or [kit.section("You own no sync yet.")]
-    if board.total > len(board.mine):
-        all_mine = kit.button(f"All {board.total:,} of mine", f"{ids.COMMAND}.mine", "list by:me")
+    own = [sync_row(s, board.mine.waiting.get(s.id, ())) for s in board.mine.rows] or [kit.section("You own no sync yet.")]
+    if board.mine.pages > 1:
+        all_mine = kit.button(f"All {board.mine.total:,} of mine", f"{ids.COMMAND}.mine", "list by:me")
         own.append(kit.actions(all_mine, block_id="home.mine"))
     return [kit.header("My syncs"), *own]
 

@@ -44,7 +44,8 @@ class Shown:
 def list_message(page: SyncPage, shown: Shown) -> kit.Message:
     """A page of syncs with its filters."""
     title = f"{page.total:,} sync" + ("" if page.total == 1 else "s")
-    blocks = [kit.header(title), _filters(shown), *_seldom(shown), *_words(shown), *(sync_row(s) for s in page.rows)]
+    rows = [sync_row(s, page.waiting.get(s.id, ())) for s in page.rows]
+    blocks = [kit.header(title), _filters(shown), *_seldom(shown), *_words(shown), *rows]
     if not page.rows:
         blocks.append(kit.section("No sync fits these filters. Widen them, or `/segsync create` one."))
     if page.pages > 1:

@@ -1,6 +1,6 @@
 """Syncs on screen: the row of a list, the list, the message that follows a refresh."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bot.blocks import charts, ids, kit
 from bot.blocks.words import SIGNS, number, person, plain_route, route, status, value, when
@@ -31,10 +31,14 @@ def details_button(sync: Sync) -> kit.Element:
     return kit.button("Details", ids.DETAILS, value(sync), label=f"Details of {sync.short}")
 
 
-def sync_row(sync: Sync) -> kit.Block:
-    """Two lines and a button."""
+_WAITING = {"held": "✋ a refresh waits for a decision", "pause": "📥 a pause has been asked for"}
+
+
+def sync_row(sync: Sync, waiting: Iterable[str] = ()) -> kit.Block:
+    """Two lines and a button. `waiting`: what somebody has to decide, which changes no status."""
     sizes = f"{number(sync.delivered)} in the audience" if sync.delivered is not None else "nothing delivered yet"
     text = f"{status(sync.status)} · {route(sync)}\n{person(sync.owner_id)} · last refreshed {when(sync.refreshed_at)} · {sizes}"
+    text += "".join(f" · {_WAITING[what]}" for what in sorted(waiting))
     return kit.section(text, accessory=details_button(sync))
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from core.models import Channel
 from core.store.database import Database
 from core.store.syncs import ACTIVE
-from core.tables import AuditRow, ConnectionRow, RefreshRow, SyncRow
+from core.tables import AuditRow, ConnectionRow, RefreshRow, RequestRow, SyncRow
 
 _CHANGES = {"create": 1, "resume": 1, "pause": -1}
 
@@ -81,6 +81,20 @@ class MeasureStore:
             c: (sum(k is c for k, _ in mine), len(users), sum(k is c and ends is not None and ends < before for k, ends in mine))
             for c in Channel
         }
+
+    def waiting(self, sync_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Of these syncs those for which somebody has to decide: `held` (a refresh), `pause` (somebody asked for one)."""
+        with self._database.read() as session:
+            held = session.scalars(
+                select(RefreshRow.sync_id).where(RefreshRow.sync_id.in_(sync_ids), RefreshRow.state == "held")
+            ).all()
+            asked = session.scalars(
+                select(RequestRow.sync_id).where(
+                    RequestRow.sync_id.in_(sync_ids), RequestRow.state == "waiting", RequestRow.kind == "pause"
+                )
+            ).all()
+        said = {i: {what for what, ids in (("held", held), ("pause", asked)) if i in ids} for i in sync_ids}
+        return {i: frozenset(what) for i, what in said.items() if what}
 
     def last_taken(self, org_id: str) -> tuple[str, str, datetime] | None:
         """Who took a place of the sync limit last, by which sync, when."""

@@ -90,7 +90,8 @@ FORM = create.Form(
     match_rate=0.5, cron_means=LONG,
 )  # fmt: skip
 ENTRY = AuditEntry(1, "T1", NOW, ACTOR.user_id, "slack", LONG[:60], LONG, {"name": LONG, "x": LONG}, {"name": LONG, "y": LONG})
-BOARD = home.Dashboard(OVERVIEW, tuple(Channel), SYNCS[:10], 10_000, (VIEW,) * 100, 10_000)
+PAGE = SyncPage(tuple(SYNCS[:10]), 500, 1_000, 10_000, {s.id: frozenset({"held", "pause"}) for s in SYNCS[:10]})
+BOARD = home.Dashboard(OVERVIEW, tuple(Channel), PAGE, (VIEW,) * 100, 10_000)
 
 SCREENS: dict[str, Callable[[], Any]] = {
     "the form that creates": lambda: create.create_modal(FORM),
@@ -109,7 +110,7 @@ SCREENS: dict[str, Callable[[], Any]] = {
     "a dry run": lambda: editing.tried_message(SYNC, replace(REFRESH, state=RefreshState.SUCCEEDED)),
     "a dry run that failed": lambda: editing.tried_message(SYNC, REFRESH),
     "pausing": lambda: screens.pause_modal(SYNC, IMPACT, error=LONG),
-    "the list": lambda: listing.list_message(SyncPage(tuple(SYNCS[:10]), 500, 1_000, 10_000), SHOWN),
+    "the list": lambda: listing.list_message(PAGE, SHOWN),
     "the picker": lambda: listing.picker(SYNCS[:25], LONG, "dry-run"),
     "progress": lambda: syncs.progress_message(SYNC, REFRESH),
     "shared": lambda: syncs.shared_message(SYNC, ACTOR.user_id),

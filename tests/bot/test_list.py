@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import event, insert
 
 from bot.handlers.filters import pack, parse, unpack
 from core.errors import InvalidInput
-from core.models import Channel, SyncStatus
+from core.models import Channel, Counts, SyncStatus
 from core.store import Store
 from core.store.migrate import migrate
 from core.store.syncs import SyncFilter
@@ -107,6 +107,27 @@ def test_a_picker_goes_on_with_the_command(office: Office) -> None:
     mia.sees("Which one")
     mia.press("Pause")
     mia.sees_in_view("goes stale")
+
+
+def test_a_row_says_what_waits_for_a_decision_and_keeps_its_status(office: Office) -> None:
+    mia, tom = office.desk("Mia"), office.desk("Tom")
+    connect(office, mia)
+    make_sync(office, mia)
+    office.refresh_all()
+    mia.sees("Synced")
+    tom.type("/segsync pause S-1")
+    tom.sees_in_view("Ask|ask")
+    tom.submit()
+    tom.close_all()
+    mia.type("/segsync refresh S-1")
+    store, now = office.product.store, office.product.clock.now
+    run = store.refreshes.claim(now(), timedelta(minutes=1))
+    assert run is not None
+    store.refreshes.hold(run.id, run.fence, Counts(removed=80), "segment_shrunk", now=now())
+    tom.type("/segsync list")
+    said = tom.sees("a refresh waits for a decision")
+    assert "a pause has been asked for" in said
+    assert "✅ *Synced*" in said
 
 
 @contextmanager
