@@ -17,6 +17,7 @@ from core.tables import AlertRow, OutboxRow
 
 _STUCK = timedelta(seconds=60)  # a row that a killed notifier left behind in *sending*
 _THREADS = {"remark": "alert"}  # topics that are replies, and the topic of the message that they reply to
+_NEWS = ("notice", "deleted", "role", "misrouted")  # topics that are news each time: never an edit of what was told before
 _LAST = ("progress",)  # topics that wait while there is anything else to tell
 
 
@@ -164,7 +165,7 @@ def _letter(session: Session, row: OutboxRow, *, unsure: bool) -> Letter:
         target=row.target,
         payload=row.payload,
         attempts=row.attempts,
-        posted=place[0] if place and row.topic not in _THREADS else None,
+        posted=place[0] if place and row.topic not in (*_THREADS, *_NEWS) else None,
         key=row.dedupe_key,
         is_unsure=unsure,
         thread=head[0] if head else None,

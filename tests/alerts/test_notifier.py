@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -228,3 +229,14 @@ def test_a_client_that_refuses_charts_gets_the_numbers(post: Post) -> None:
     (message,) = post.slack.heads(PLACE)
     assert "data_visualization" not in str(message["blocks"])
     assert "Refreshes by day" in str(message["blocks"])
+
+
+def test_what_a_colleague_did_is_news_each_time(post: Post) -> None:
+    sync, store = post.firm.sync(MIA), post.firm.store.syncs
+    for _ in range(2):
+        store.pause(post.firm.ana, sync.id, version=None, at=post.firm.clock.now())
+        post.run(10)
+        run_as = post.firm.connections[MIA]
+        store.resume(post.firm.ana, sync.id, run_as=run_as, login_id=None, refresh_id=uuid4().hex, at=post.firm.clock.now())
+        post.run(10)
+    assert sum(" was " in text for text in post.heads(f"D{MIA}")) == 4
