@@ -26,14 +26,36 @@ cli_operate.register(app)
 cli_syncs.register(app)
 
 
+WithParent = Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")]
+
+
 @app.command()
-def run(
-    *,
-    with_parent: Annotated[bool, typer.Option(hidden=True, help="End when standard input ends.")] = False,
-) -> None:
+def run(*, with_parent: WithParent = False) -> None:
     """Serve Slack, refresh what is due and answer browsers, all in this process."""
+    _serve("bot", "clock", "worker", with_parent=with_parent)
+
+
+@app.command()
+def bot(*, with_parent: WithParent = False) -> None:
+    """Only answer Slack and browsers; any number of these, with clocks and workers on the same PostgreSQL."""
+    _serve("bot", with_parent=with_parent)
+
+
+@app.command()
+def clock(*, with_parent: WithParent = False) -> None:
+    """Only find what is due; two of these do no harm."""
+    _serve("clock", with_parent=with_parent)
+
+
+@app.command()
+def worker(*, with_parent: WithParent = False) -> None:
+    """Only refresh; as many as the platforms and the database bear. All need the same `data_dir`."""
+    _serve("worker", with_parent=with_parent)
+
+
+def _serve(*parts: str, with_parent: bool) -> None:
     from bot.logs import configure
-    from bot.main import build
+    from bot.main import Part, build
     from bot.settings import Settings
 
     stop = threading.Event()
@@ -43,7 +65,7 @@ def run(
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
     settings = Settings()
     configure(settings.log_format, level=settings.log_level)
-    product = build(settings)
+    product = build(settings, parts=frozenset(Part(p) for p in parts))
     product.start()
     stop.wait()
     product.stop()

@@ -101,18 +101,35 @@ class _Demo:
             product.wait()
 
     def _environment(self) -> dict[str, str]:
-        slack = self._app.state.slack.ours
+        rehearsal = Rehearsal(self._url, self._data, self._app.state.slack.ours)
+        return os.environ | rehearsal.environment(self._product_port)
+
+
+class Rehearsal:
+    """The settings with which the product lives in a sandbox: other addresses, shorter waits, nothing else."""
+
+    def __init__(self, url: str, data: Path, ours: Any) -> None:
+        """`ours`: the app in the sandbox's workspace."""
+        self._url, self._data, self._ours = url, data, ours
+
+    @staticmethod
+    def free_port() -> int:
+        """A port that nobody listens on now."""
+        return _free_port()
+
+    def environment(self, port: int) -> dict[str, str]:
+        """For a process that serves its pages on this port."""
         settings: dict[str, Any] = {
             "DATABASE_URL": f"sqlite:///{self._data / 'segsync.db'}",
             "DATA_DIR": str(self._data / "product"),
             "KEYS": json.dumps({"demo": _key(self._data)}),
-            "SLACK_BOT_TOKEN": slack.bot_token,
-            "SLACK_APP_TOKEN": slack.app_token,
-            "SLACK_SIGNING_SECRET": slack.signing_secret,
+            "SLACK_BOT_TOKEN": self._ours.bot_token,
+            "SLACK_APP_TOKEN": self._ours.app_token,
+            "SLACK_SIGNING_SECRET": self._ours.signing_secret,
             "SLACK_API_URL": f"{self._url}/slack/api/",
             "PUBLIC_URL": f"{self._url}/app",
             "WEB_HOST": HOST,
-            "WEB_PORT": str(self._product_port),
+            "WEB_PORT": str(port),
             "TICK_S": "1",
             "LEASE_S": "15",
             "RETRY_WAITS_S": "[1, 2, 4, 8, 16]",
@@ -153,7 +170,7 @@ class _Demo:
                 }
             ),
         }
-        return os.environ | {f"SEGSYNC_{name}": value for name, value in settings.items()}
+        return {f"SEGSYNC_{name}": value for name, value in settings.items()}
 
 
 def _free_port() -> int:

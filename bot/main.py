@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
 from uuid import uuid4
@@ -78,11 +79,22 @@ class Running(Protocol):
     def stop(self) -> None: ...
 
 
+class Part(StrEnum):
+    """What a process does; any number of processes may do the same part, on one database."""
+
+    BOT = "bot"  # answers Slack and browsers, delivers messages
+    CLOCK = "clock"  # finds what is due
+    WORKER = "worker"  # refreshes
+
+
+ALL = frozenset(Part)
+
+
 class Product:
     """Everything wired; nothing runs before `start`. `beside`: what else starts and stops with it (workers, the clock's jobs)."""
 
-    def __init__(self, settings: Settings, *, adapters: Adapters, clock: Clock) -> None:
-        self.settings, self.adapters, self.clock = settings, adapters, clock
+    def __init__(self, settings: Settings, *, adapters: Adapters, clock: Clock, does: frozenset[Part] = ALL) -> None:
+        self.settings, self.adapters, self.clock, self._does = settings, adapters, clock, does
         self.store = Store(settings.database_url)
         self.vault = Vault(*settings.key_ring())
         self.installations = Installations(records=self.store.installations, vault=self.vault, clock=clock)
@@ -128,7 +140,7 @@ class Product:
         self.refreshing = self._refreshing()
         self.homes = self._homes()
         self.when_woken(self.homes.wake)
-        self.beside += [*self._background(), self.homes]
+        self.beside += [*self._background(), *([self.homes] if Part.BOT in does else [])]
         self.bolt = self._bolt()
         self.web = self._register()
         self._socket: SocketModeHandler | None = None
@@ -146,14 +158,18 @@ class Product:
             call()
 
     def start(self) -> None:
-        """The organization is known, people are answered, letters are delivered."""
+        """The organization is known, people are answered, letters are delivered; of that, this process's parts."""
+        if self.settings.metrics_port is not None:
+            self._stop_metrics = self.metrics.serve(self.settings.metrics_port, self.settings.metrics_host)
+        if Part.BOT in self._does:
+            self._answer()
+        for one in self.beside:
+            one.start()
+
+    def _answer(self) -> None:
         if self.settings.slack_bot_token:
             self._greet()
         self.notifier.start()
-        for one in self.beside:
-            one.start()
-        if self.settings.metrics_port is not None:
-            self._stop_metrics = self.metrics.serve(self.settings.metrics_port, self.settings.metrics_host)
         config = uvicorn.Config(
             self.web, host=self.settings.web_host, port=self.settings.web_port, log_level="warning", access_log=False
         )
@@ -267,7 +283,8 @@ class Product:
             scheduler.Tick("sweep", every, self.lives.presence.sweep),
             scheduler.Tick("prune", every, self.lives.people.prune),
         ]
-        return [jobs, scheduler.Clockwork(ticks)]
+        workers: list[Running] = [jobs] if Part.WORKER in self._does else []
+        return [*workers, scheduler.Clockwork(ticks)] if Part.CLOCK in self._does else workers
 
     def _bolt(self) -> App:
         app = App(
@@ -403,9 +420,11 @@ class Product:
         return f"@{profile.name}", str(self.store.organizations.get(consent.org_id)["name"])
 
 
-def build(settings: Settings, *, outside: Adapters | None = None, clock: Clock | None = None) -> Product:
+def build(
+    settings: Settings, *, outside: Adapters | None = None, clock: Clock | None = None, parts: frozenset[Part] = ALL
+) -> Product:
     """The product, wired over a database that is brought up to date; nothing is started."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrate(settings.database_url)
     clock = clock or SystemClock(settings.clock_file)
-    return Product(settings, adapters=outside or adapters(settings, clock), clock=clock)
+    return Product(settings, adapters=outside or adapters(settings, clock), clock=clock, does=parts)

@@ -1,0 +1,109 @@
+"""Several processes on one database, some of them killed while they work: the audience ends equal to the segment all the same."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import psycopg
+import pytest
+
+from demo import Rehearsal
+from sandbox.app import create, listen, server
+from sandbox.world import World
+from tests.databases import postgres
+from tests.journeys.conftest import ROOT
+from tests.journeys.desk import Sandbox, eventually
+from tests.journeys.test_main_job import connect, emails, expected, fill
+
+
+class Fleet:
+    """The sandbox in this process, and processes of segsync on one PostgreSQL."""
+
+    def __init__(self, data: Path, database_url: str) -> None:
+        listening = listen(0)
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self.app = create(World(base_url=self.url, data=data))
+        self._server = server(self.app, handle_signals=False)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
+        self._thread.start()
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._rehearsal = Rehearsal(self.url, data, self.app.state.slack.ours)
+        self._more = {"SEGSYNC_DATABASE_URL": database_url, "SEGSYNC_LEASE_S": "5"}
+        eventually(lambda: self._server.started, "the sandbox")
+        subprocess.run([sys.executable, "-m", "demo_seed", self.url, "empty"], env=self._environment(0), cwd=ROOT, check=True)
+        self.sandbox = Sandbox(self.url)
+
+    def start(self, part: str) -> subprocess.Popen[bytes]:
+        port = self._rehearsal.free_port()
+        if part == "bot":
+            self.app.state.product_url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "cli", part, "--with-parent"]
+        process = subprocess.Popen(command, env=self._environment(port), stdin=subprocess.PIPE, cwd=ROOT)
+        self.processes.append(process)
+        return process
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def _environment(self, port: int) -> dict[str, str]:
+        return os.environ | self._rehearsal.environment(port) | self._more
+
+    def close(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        codes = [process.wait(15) for process in self.processes]
+        for process in self.processes:
+            if process.stdin:
+                process.stdin.close()
+        self.sandbox.http.close()
+        self._server.should_exit = True
+        self._thread.join(10)
+        assert set(codes) <= {0, -signal.SIGKILL}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    try:
+        url = postgres()
+    except (OSError, ImportError, RuntimeError, psycopg.Error) as error:
+        pytest.skip(f"NO POSTGRESQL could be started here: several processes are NOT tried ({type(error).__name__})")
+    running = Fleet(tmp_path, url)
+    yield running
+    running.close()
+
+
+def contacts(path: Path) -> list[dict[str, str]]:
+    """A segment's rows as text, as a CSV file would hold them."""
+    words = {True: "true", False: "false", None: ""}
+    found = pl.read_parquet(path, columns=["email", "consent"]).iter_rows(named=True)
+    return [{"email": row["email"] or "", "consent": words[row["consent"]]} for row in found]
+
+
+def test_two_bots_two_workers_and_two_clocks_some_of_them_killed(fleet: Fleet) -> None:
+    bots = [fleet.start("bot") for _ in range(2)]
+    workers = [fleet.start("worker") for _ in range(2)]
+    clocks = [fleet.start("clock") for _ in range(2)]
+    assert fleet.app.state.socket_connected.wait(60)
+    marketer = fleet.sandbox.desk("marketing_user")
+    connect(marketer)
+    marketer.submit(fill(marketer, "Customers"))
+    eventually(fleet.sandbox.log, "the first members on their way", 60)
+    fleet.kill(workers[0])
+    fleet.kill(clocks[0])
+    fleet.kill(bots[0])
+    fleet.start("worker")
+    marketer.sees(r"Synced\*: Customers", timeout_s=90)
+    (audience,) = fleet.sandbox.audiences()
+    path = next(Path(s["path"]) for s in fleet.sandbox.segments() if s["name"] == "Customers")
+    held = emails(fleet.sandbox, audience["audience_id"])
+    assert held == expected(contacts(path))
+    assert len(held) > 10_000
+    adds = [line for line in fleet.sandbox.log() if line["action"] == "add"]
+    assert sum(line["received"] for line in adds) < 3 * len(held) + 30_000
