@@ -179,7 +179,7 @@ class RefreshStore:
     ) -> None:
         """Succeeded: sizes, state, the end of the sync's alerts and the words to people, all at once."""
         with self._database.write() as session:
-            row = self._mine(session, refresh_id, fence)
+            row = self._mine(session, refresh_id, fence, ends=True)
             sync = session.get_one(SyncRow, row.sync_id)
             row.state, row.finished_at, row.lease_until = RefreshState.SUCCEEDED.value, now, None
             row.counts, row.checkpoint, row.failure = asdict(counts), {}, None
@@ -197,7 +197,7 @@ class RefreshStore:
     ) -> None:
         """Failed: the sync's state, an alert by its cause, the words to people, all at once."""
         with self._database.write() as session:
-            row = self._mine(session, refresh_id, fence)
+            row = self._mine(session, refresh_id, fence, ends=True)
             sync = session.get_one(SyncRow, row.sync_id)
             row.state, row.finished_at, row.lease_until = RefreshState.FAILED.value, now, None
             row.failure = code
@@ -225,7 +225,7 @@ class RefreshStore:
     def hold(self, refresh_id: str, fence: int, counts: Counts, code: str, *, now: datetime) -> None:
         """The guard stopped it: nothing is sent until somebody decides."""
         with self._database.write() as session:
-            row = self._mine(session, refresh_id, fence)
+            row = self._mine(session, refresh_id, fence, ends=True)
             sync = session.get_one(SyncRow, row.sync_id)
             row.state, row.lease_until, row.counts = RefreshState.HELD.value, None, asdict(counts)
             detail = {"removals": str(counts.removed), "delivered": str(counts.delivered), "refresh": row.id}
@@ -234,6 +234,7 @@ class RefreshStore:
     def decide(self, refresh_id: str, *, apply: bool, at: datetime) -> Refresh | None:
         """Somebody decided about a held refresh: it goes on as approved, or ends; None when it is not held any more."""
         with self._database.write() as session:
+            _lock_organization(session, refresh_id)
             row = session.get(RefreshRow, refresh_id, with_for_update=True)
             if row is None or row.state != RefreshState.HELD:
                 return None
@@ -273,7 +274,9 @@ class RefreshStore:
             own = session.get_one(OrganizationRow, sync.org_id).settings.get("guard_share")
             return sync.guard_share if sync.guard_share is not None else own
 
-    def _mine(self, session: Session, refresh_id: str, fence: int) -> RefreshRow:
+    def _mine(self, session: Session, refresh_id: str, fence: int, *, ends: bool = False) -> RefreshRow:
+        if ends:
+            _lock_organization(session, refresh_id)
         row = session.get(RefreshRow, refresh_id, with_for_update=True)
         if row is None or row.fence != fence or row.state != RefreshState.RUNNING:
             raise LeaseLost
@@ -287,6 +290,12 @@ class RefreshStore:
             row.state, row.not_before, row.lease_until = state.value, not_before, None
             if data is not None:
                 row.checkpoint = dict(data)
+
+
+def _lock_organization(session: Session, refresh_id: str) -> None:
+    """What ends a refresh may change alerts that others share: one at a time, and the organization's row before any other."""
+    of_it = select(RefreshRow.org_id).where(RefreshRow.id == refresh_id).scalar_subquery()
+    session.execute(select(OrganizationRow.id).where(OrganizationRow.id == of_it).with_for_update())
 
 
 def _tell_progress(session: Session, run: RefreshRow, sync: SyncRow, at: datetime) -> None:

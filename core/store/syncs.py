@@ -159,6 +159,7 @@ class SyncStore:
     def pause(self, actor: Actor, sync_id: str, *, version: int | None, at: datetime) -> Sync:
         """Inactive at once; an open refresh stops before its next batch. Raises Conflict on a stale version."""
         with self._database.write() as session:
+            _lock(session, actor.org_id)
             row = _find(session, actor.org_id, sync_id, lock=True)
             if version is not None and version != row.version:
                 raise Conflict("Somebody changed this sync in the meantime.", current=rows.sync(row))
@@ -187,6 +188,7 @@ class SyncStore:
     def take_over(self, actor: Actor, sync_id: str, *, run_as: str, login_id: str | None, refresh_id: str, at: datetime) -> Sync:
         """The actor's connection becomes the one that an active sync runs as."""
         with self._database.write() as session:
+            _lock(session, actor.org_id)
             row = _find(session, actor.org_id, sync_id, lock=True)
             before = {"run_as": row.run_as}
             leave_connection(session, row.org_id, row.id, row.run_as, at)
@@ -200,6 +202,7 @@ class SyncStore:
     def refresh(self, actor: Actor, sync_id: str, kind: RefreshKind, *, refresh_id: str, at: datetime) -> Sync:
         """Enqueues a refresh that somebody asked for; one that is open already is enough."""
         with self._database.write() as session:
+            _lock(session, actor.org_id)
             row = _find(session, actor.org_id, sync_id, lock=True)
             if row.status == SyncStatus.INACTIVE:
                 raise Conflict(f"S-{row.number} is paused; resume it to refresh it.", current=rows.sync(row))

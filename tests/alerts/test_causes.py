@@ -1,8 +1,9 @@
 """One open alert a cause: it gathers the syncs that share it, ends by itself, and does not flood."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from core.models import AlertState, Channel
+from core.models import AlertState, Channel, Refresh
 from tests.alerts.conftest import MIA, TALK, TOM, Firm
 
 
@@ -115,3 +116,18 @@ def test_a_held_refresh_that_is_kept_waits_for_the_next_time(firm: Firm) -> None
     due = firm.store.syncs.get("T1", sync.id).next_due_at
     assert due is not None
     assert due > firm.clock.now()
+
+
+def test_syncs_that_fail_at_the_same_moment_share_one_alert_and_none_is_forgotten(firm: Firm) -> None:
+    syncs = [firm.sync((MIA, TOM)[n % 2]) for n in range(12)]
+    runs, now = [firm.begin(s) for s in syncs], firm.clock.now()
+
+    def fail(run: Refresh) -> None:
+        firm.store.refreshes.fail(run.id, run.fence, "ad_account_disabled", {}, next_due_at=None, now=now)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(fail, runs))
+    (alert,) = firm.alerts()
+    assert set(alert.sync_ids) == {s.id for s in syncs}
+    assert alert.count == 12
+    assert len(firm.letters()) == 3
