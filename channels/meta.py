@@ -7,7 +7,8 @@ every 60 days.
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ import orjson
 from channels.http import Answer, Http
 from channels.meta_errors import TERMS_URL, error_of
 from channels.meta_rows import payload
+from channels.meta_usage import pause_s, used
 from core.errors import (
     AccessLost,
     AccountDisabled,
@@ -56,8 +58,10 @@ class Meta:
         dialog_url: str = "https://www.facebook.com",
         version: str = "v26.0",
         settle: timedelta = timedelta(minutes=30),
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._http, self._clock = http, clock
+        self._http, self._clock, self._sleep = http, clock, sleep
+        self._used: dict[str, float] = {}  # percent of an account's budget, as the last answer told
         self._client_id, self._client_secret = client_id, client_secret
         self._api, self._dialog = f"{api_url.rstrip('/')}/{version}", f"{dialog_url.rstrip('/')}/{version}/dialog/oauth"
         self.traits = ChannelTraits(
@@ -227,6 +231,8 @@ class Meta:
         """
         if delivery.op is Op.REPLACE:
             raise ChannelError("Meta's replace is not used by this adapter.")
+        if wait := pause_s(self._used.get(target.account_id, 0.0)):
+            self._sleep(wait)  # before the limit bites: it would hold everybody who uses the account for minutes
         rows, owners = payload(delivery.batch)
         session = {
             "session_id": (delivery.session * 100_000 + delivery.seq) % (2**63 - 1),
@@ -288,6 +294,8 @@ class Meta:
             account=account,
             safe=safe,
         )
+        if account:
+            self._used[account] = used(answer.headers)
         return self._open(answer, account)
 
     def _pages(self, token: str, path: str, params: Mapping[str, str], *, account: str = "") -> Iterator[Mapping[str, Any]]:
