@@ -1,4 +1,7 @@
-"""The details of one sync: one modal, drawn by one function, whatever it was opened from."""
+"""The details of one sync: one modal, drawn by one function, whatever it was opened from.
+
+What can be clicked stands in blocks that keep their ids: the modal is drawn anew while somebody reads it.
+"""
 
 from collections.abc import Sequence
 
@@ -73,7 +76,7 @@ def _alerts(details: Details) -> list[kit.Block]:
         said = explain(alert)
         what = kit.button("What to do", ids.ALERT_DETAILS, alert.id, label=f"What to do about: {said.title}")
         text = f"{SEVERITIES[alert.severity]} *{kit.esc(said.title)}*\n{kit.esc(said.cause)}\n{kit.esc(said.remedy)}"
-        blocks.append(kit.section(text, accessory=what))
+        blocks.append(kit.section(text, accessory=what, block_id=f"sync.alert.{alert.id}"))
     return blocks
 
 
@@ -151,7 +154,8 @@ def _sizes(details: Details) -> list[kit.Block]:
         return []
     row = f"first {number(sizes[0])}, last {number(sizes[-1])}, lowest {number(min(sizes))}, highest {number(max(sizes))}"
     chart = kit.button("Chart", ids.CHART, details.sync.id, label=f"Chart of the audience of {details.sync.short}")
-    return [kit.section(f"*Audience size over the last {len(sizes)} refreshes*\n`{sparkline(sizes)}`\n{row}", accessory=chart)]
+    text = f"*Audience size over the last {len(sizes)} refreshes*\n`{sparkline(sizes)}`\n{row}"
+    return [kit.section(text, accessory=chart, block_id="sync.sizes")]
 
 
 def _campaigns(sync: Sync, impact: Impact | None, *, is_asking: bool) -> list[kit.Block]:

@@ -60,14 +60,15 @@ def _needs(board: Dashboard, actor: Actor) -> list[kit.Block]:
         said = explain(view.alert)
         text = f"{SEVERITIES[view.alert.severity]} *{kit.esc(said.title)}*\n{kit.esc(said.cause)}"
         what = kit.button("What to do", ids.ALERT_DETAILS, view.alert.id, label=f"What to do about: {said.title}")
-        blocks.append(kit.section(text, accessory=what))
+        blocks.append(kit.section(text, accessory=what, block_id=f"home.alert.{view.alert.id}"))
     if len(board.alerts) > _ALERTS:
         more = kit.button(f"All {len(board.alerts)} alerts", f"{ids.COMMAND}.alerts", "alerts mine")
         blocks.append(kit.actions(more, block_id="home.alerts"))
     if board.waiting:
         one = "One request waits" if board.waiting == 1 else f"{board.waiting} requests wait"
         text = f"📥 *{one} for you*" if actor.role.is_administrator else f"📥 *{one} for an administrator*, asked by you"
-        blocks.append(kit.section(text, accessory=kit.button("Approvals", f"{ids.COMMAND}.approvals", "approvals")))
+        button = kit.button("Approvals", f"{ids.COMMAND}.approvals", "approvals")
+        blocks.append(kit.section(text, accessory=button, block_id="home.approvals"))
     return [kit.header("Needs you"), *blocks] if blocks else [kit.context("✅ Nothing needs you now.")]
 
 
@@ -86,12 +87,13 @@ def _connections(board: Dashboard, actor: Actor) -> list[kit.Block]:
         is_known = mine is not None and mine.status is not ConnectionStatus.MISSING
         label = "Reconnect" if is_known else "Connect"
         button = kit.button(label, ids.CONNECT_START, channel.value, label=f"{label} {channel.label}")
-        blocks.append(kit.section(text, accessory=button))
+        blocks.append(kit.section(text, accessory=button, block_id=f"home.connection.{channel.value}"))
     return blocks
 
 
 def _syncs(board: Dashboard) -> list[kit.Block]:
-    own = [sync_row(s, board.mine.waiting.get(s.id, ())) for s in board.mine.rows] or [kit.section("You own no sync yet.")]
+    rows = [sync_row(s, board.mine.waiting.get(s.id, ())) | {"block_id": f"home.sync.{s.id}"} for s in board.mine.rows]
+    own = rows or [kit.section("You own no sync yet.")]
     if board.mine.pages > 1:
         all_mine = kit.button(f"All {board.mine.total:,} of mine", f"{ids.COMMAND}.mine", "list by:me")
         own.append(kit.actions(all_mine, block_id="home.mine"))
@@ -111,5 +113,5 @@ def _organization(board: Dashboard) -> list[kit.Block]:
         kit.header(seen.organization or "Organization"),
         kit.actions(*counts, block_id="overview.status"),
         kit.section(f"{usage_line(seen.usage)}\nActive: {active}"),
-        kit.section(alerts, accessory=button) if seen.alerts else kit.section(alerts),
+        kit.section(alerts, accessory=button, block_id="home.open_alerts") if seen.alerts else kit.section(alerts),
     ]

@@ -70,12 +70,13 @@ ALERT = Alert(
     "a" * 32, "T1", "internal_error", "k", Severity.ERROR, AlertState.OPEN, NOW, NOW, 10**6, Channel.LINKEDIN, SYNC.account_id,
     sync_ids=tuple(s.id for s in SYNCS),
 )  # fmt: skip
+ALERTS = tuple(replace(ALERT, id=f"{i}") for i in range(500))
 VIEW = AlertView(ALERT, tuple(SYNCS), whose=SYNC.owner_id, url="https://platform.example/")
 SEGMENT = Segment("s" * 40, LONG, LONG, SegmentKind.COMPANIES, 10**12, LONG, NOW, LONG)
 PREVIEW = Preview(10**12, 10**12, 0, REASONS, 300, lacks_consent=True)
-OVERVIEW = Overview(LONG, CONNECTIONS, dict.fromkeys(Channel, 10**6), dict.fromkeys(SyncStatus, 10**6), USAGE, (ALERT,) * 500)
+OVERVIEW = Overview(LONG, CONNECTIONS, dict.fromkeys(Channel, 10**6), dict.fromkeys(SyncStatus, 10**6), USAGE, ALERTS)
 DETAILS = Details(
-    SYNC, (REFRESH, replace(REFRESH, state=RefreshState.HELD), *(REFRESH,) * 8), (ALERT,) * 50, SEGMENT, CONNECTION,
+    SYNC, (REFRESH, replace(REFRESH, state=RefreshState.HELD), *(REFRESH,) * 8), ALERTS[:50], SEGMENT, CONNECTION,
     frozenset(Action), "", LONG, tuple(range(30)),
 )  # fmt: skip
 FILTER = SyncFilter(
@@ -91,7 +92,7 @@ FORM = create.Form(
 )  # fmt: skip
 ENTRY = AuditEntry(1, "T1", NOW, ACTOR.user_id, "slack", LONG[:60], LONG, {"name": LONG, "x": LONG}, {"name": LONG, "y": LONG})
 PAGE = SyncPage(tuple(SYNCS[:10]), 500, 1_000, 10_000, {s.id: frozenset({"held", "pause"}) for s in SYNCS[:10]})
-BOARD = home.Dashboard(OVERVIEW, tuple(Channel), PAGE, (VIEW,) * 100, 10_000)
+BOARD = home.Dashboard(OVERVIEW, tuple(Channel), PAGE, tuple(replace(VIEW, alert=a) for a in ALERTS), 10_000)
 
 SCREENS: dict[str, Callable[[], Any]] = {
     "the form that creates": lambda: create.create_modal(FORM),
