@@ -7,10 +7,16 @@ that people use; nothing is laid on the page for the picture.
 import re
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from slack_sdk import WebClient
 
+from bot.blocks.alerts import alert_message
+from core.models import Alert, AlertState, Cadence, Channel, SegmentKind, Sync, SyncStatus
+from core.troubleshooting import CATALOGUE
+from core.views import AlertView
 from tests.browser.conftest import FLAGS, chromium_path
 from tests.journeys.conftest import ROOT, Demo
 from tests.journeys.desk import Sandbox
@@ -155,6 +161,35 @@ def trouble(browser: Browser, sandbox: Sandbox) -> None:
     camera.close()
 
 
+def alert_kinds(browser: Browser, sandbox: Sandbox) -> None:
+    """Every alert of the catalogue, posted as the product draws it by an app that stands beside it."""
+    tokens = sandbox.post("/control/slack-app", {"name": "Every alert", "commands": []})
+    client = WebClient(token=tokens["bot_token"], base_url=f"{sandbox.base_url}/slack/api/")
+    now = datetime.now(UTC)
+    sync = Sync(
+        id="s", org_id="T", number=42, name="EMEA brand", segment_source="files", segment_id="emea", segment_name="EMEA brand",
+        segment_kind=SegmentKind.CONTACTS, channel=Channel.META, account_id="1", account_name="Acme EU",
+        owner_id=sandbox.desk("marketing_user").user, run_as="c", status=SyncStatus.FAILED, cadence=Cadence("daily", "UTC"),
+        created_at=now, refreshed_at=now, delivered=12_400,
+    )  # fmt: skip
+    for code, trouble in CATALOGUE.items():
+        alert = Alert(code, "T", code, code, trouble.severity, AlertState.OPEN, now, now, channel=Channel.META, sync_ids=("s",))
+        message = alert_message(AlertView(alert, (sync,), url="https://adsmanager.facebook.com/"))
+        client.chat_postMessage(channel="C01GENERAL", **message)
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    page = context.new_page()
+    page.add_init_script(f"localStorage.setItem('person', '{sandbox.desk('viewer').user}')")
+    page.goto(sandbox.base_url)
+    expect(page.locator("article").last).to_be_visible()
+    page.add_style_tag(content="#workspace{height:auto!important}#messages{overflow:visible!important}")
+    shown = "(part) => document.querySelectorAll('article').forEach((a, n) => { a.hidden = Math.floor(n / 10) !== part; })"
+    for part in range(-(-len(CATALOGUE) // 10)):
+        page.evaluate(shown, part)
+        page.wait_for_timeout(500)
+        page.locator("#messages").screenshot(path=DOCS / "screens" / f"alert-kinds-{part + 1}.png")
+    context.close()
+
+
 def home(browser: Browser, sandbox: Sandbox) -> None:
     """The Home tab, light and dark, on a desk and on a phone."""
     for name, phone, dark in (("home", False, False), ("home-dark", False, True), ("home-phone", True, False)):
@@ -195,9 +230,12 @@ OTHERS = (
     ("approval-phone", "The same on a phone"),
     ("alert", "An alert in its conversation"),
     ("alert-phone", "The same on a phone"),
+    ("alert-kinds-1", "Every alert there is"),
+    ("alert-kinds-2", "Every alert there is, continued"),
+    ("alert-kinds-3", "Every alert there is, to its end"),
     ("alert-resolved", "It says itself when it is over"),
 )
-SCENES: list[Callable[[Browser, Sandbox], None]] = [workspace, home, answers, approval, trouble]
+SCENES: list[Callable[[Browser, Sandbox], None]] = [workspace, home, answers, approval, trouble, alert_kinds]
 
 if __name__ == "__main__":
     main()
