@@ -357,11 +357,11 @@ class Execution:
         if self._refusal:
             raise self._refusal
         self._beat(Phase.CONFIRMING, 0, 0, now=True)
-        matched = None
+        matched = expires_at = None
         if self._target.audience_id:
             try:
                 audience = self._work.channel.audience(self._target)
-                matched = audience.size_lower
+                matched, expires_at = audience.size_lower, audience.expires_at
             except Unavailable:
                 logger.info("The size of the audience of %s is not known now.", self._sync.short)
             else:
@@ -370,7 +370,9 @@ class Execution:
         counts = replace(self._counts, delivered=book.delivered, rejected=self._rejected)
         now = self._work.clock.now()
         due = next_due_of(self._sync, now)
-        self._store.finish(self._run.id, self._run.fence, counts, matched=matched, next_due_at=due, now=now)
+        self._store.finish(
+            self._run.id, self._run.fence, counts, matched=matched, next_due_at=due, now=now, expires_at=expires_at
+        )
 
     def _tried(self, book: Book, held: str | None) -> None:
         """A dry run ends before anything is sent. `held`: the guard's code, if it would stop a refresh like this one."""

@@ -1,6 +1,6 @@
-"""A refresh against the sync's own past: fewer matched than usual, more refused than usual."""
+"""A refresh against the sync's own past: fewer matched than usual, more refused than usual, fewer received than sent."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 
 from sqlalchemy import select
@@ -15,10 +15,11 @@ _FALL = 2 / 3  # of the median: below it, matching has fallen by a third
 _FEW = 20  # refused members that nobody need hear of
 _SHARE = 0.05  # of a segment that may be refused without a word
 _MORE = 2.0  # times the usual share
+_SOON = timedelta(days=60)  # LinkedIn says so 60 days ahead, with the archiving of an audience that no campaign uses
 
 
 def compare_with_past(session: Session, sync: SyncRow, run: RefreshRow, at: datetime) -> None:
-    """Raises or ends `low_match_rate` and `many_rejected`, in the transaction that ends the refresh."""
+    """Raises or ends `low_match_rate`, `many_rejected` and `delivery_mismatch`, in the transaction that ends the refresh."""
     past = list(
         session.scalars(
             select(RefreshRow)
@@ -32,6 +33,19 @@ def compare_with_past(session: Session, sync: SyncRow, run: RefreshRow, at: date
     known = {a.code: a for a in open_alerts(session, sync.org_id) if a.sync_ids == [sync.id]}
     _match(session, sync, run, past, known.get("low_match_rate"), at)
     _refused(session, sync, run, past, known.get("many_rejected"), at)
+    _short(session, sync, run, known.get("delivery_mismatch"), at)
+
+
+def watch_end(session: Session, sync: SyncRow, expires_at: datetime | None, at: datetime) -> None:
+    """Raises `audience_expiring` when the channel forgets the audience soon, and ends it when it does not any more."""
+    known = next(
+        (a for a in open_alerts(session, sync.org_id) if a.code == "audience_expiring" and a.sync_ids == [sync.id]), None
+    )
+    if expires_at is not None and expires_at - at <= _SOON:
+        detail = {"day": expires_at.date().isoformat()}
+        raise_cause(session, sync.org_id, cause_of(sync, "audience_expiring", detail), [sync], at)
+    elif known is not None:
+        close(session, known, at)
 
 
 def _match(
@@ -64,6 +78,16 @@ def _refused(
         detail = {"rejected": f"{number:,}", "members": f"{run.counts.get('members', 0):,}", "share": f"{share:.4f}"}
         detail["reasons"] = ", ".join(f"{why} ({n:,})" for why, n in most)
         raise_cause(session, sync.org_id, cause_of(sync, "many_rejected", detail), [sync], at)
+
+
+def _short(session: Session, sync: SyncRow, run: RefreshRow, known: AlertRow | None, at: datetime) -> None:
+    """What the channel says it received, against what was sent: a shortfall that sending once more did not mend."""
+    missing = run.counts.get("rejected", {}).get("not_received", 0)
+    if missing:
+        detail = {"missing": f"{missing:,}"}
+        raise_cause(session, sync.org_id, cause_of(sync, "delivery_mismatch", detail), [sync], at)
+    elif known is not None:
+        close(session, known, at)
 
 
 def _rate(run: RefreshRow) -> float | None:

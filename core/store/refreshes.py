@@ -16,7 +16,7 @@ from core.schedule import next_due_of
 from core.store import rows
 from core.store.alarms import raise_alert, resolve_sync
 from core.store.database import Database
-from core.store.past import compare_with_past
+from core.store.past import compare_with_past, watch_end
 from core.store.rows import tell
 from core.tables import OrganizationRow, RefreshRow, SyncRow
 
@@ -175,9 +175,20 @@ class RefreshStore:
         self._release(refresh_id, fence, RefreshState.QUEUED, not_before, data)
 
     def finish(
-        self, refresh_id: str, fence: int, counts: Counts, *, matched: int | None, next_due_at: datetime | None, now: datetime
+        self,
+        refresh_id: str,
+        fence: int,
+        counts: Counts,
+        *,
+        matched: int | None,
+        next_due_at: datetime | None,
+        now: datetime,
+        expires_at: datetime | None = None,
     ) -> None:
-        """Succeeded: sizes, state, the end of the sync's alerts and the words to people, all at once."""
+        """Succeeded: sizes, state, the end of the sync's alerts and the words to people, all at once.
+
+        `expires_at`: when the channel forgets the audience, where it says so.
+        """
         with self._database.write() as session:
             row = self._mine(session, refresh_id, fence, ends=True)
             sync = session.get_one(SyncRow, row.sync_id)
@@ -189,6 +200,7 @@ class RefreshStore:
             row.matched = matched
             resolve_sync(session, row.org_id, sync.id, now)
             compare_with_past(session, sync, row, now)
+            watch_end(session, sync, expires_at, now)
             _tell_progress(session, row, sync, now)
             _follow(session, row, sync, now)
 

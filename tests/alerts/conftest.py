@@ -118,11 +118,11 @@ class Firm:
         self.store.refreshes.hold(run.id, run.fence, Counts(removed=400, delivered=1000), code, now=now)
         return run
 
-    def succeed(self, sync: Sync, *, matched: int | None = 80, **counts: Any) -> None:
+    def succeed(self, sync: Sync, *, matched: int | None = 80, expires_at: datetime | None = None, **counts: Any) -> None:
         run, now = self.begin(sync), self.clock.now()
         sizes = Counts(**{"members": 100, "matchable": 90, "delivered": 90} | counts)
         due = now + timedelta(days=1)
-        self.store.refreshes.finish(run.id, run.fence, sizes, matched=matched, next_due_at=due, now=now)
+        self.store.refreshes.finish(run.id, run.fence, sizes, matched=matched, next_due_at=due, now=now, expires_at=expires_at)
 
     def alerts(self) -> list[Alert]:
         """The open ones."""

@@ -178,6 +178,25 @@ def test_many_refused_members_are_told_by_reason_and_only_when_that_is_new(firm:
     assert firm.alerts() == []
 
 
+def test_members_that_the_channel_did_not_receive_are_told_and_over_when_it_has(firm: Firm) -> None:
+    sync = firm.sync()
+    firm.succeed(sync, members=1000, rejected={"not_received": 3})
+    assert [a.code for a in firm.alerts()] == ["delivery_mismatch"]
+    firm.clock.move(days=1)
+    firm.succeed(sync, members=1000)
+    assert firm.alerts() == []
+
+
+def test_an_audience_that_the_channel_will_forget_is_told_until_it_is_used(firm: Firm) -> None:
+    sync = firm.sync()
+    firm.succeed(sync, expires_at=firm.clock.now() + timedelta(days=200))
+    assert firm.alerts() == []
+    firm.succeed(sync, expires_at=firm.clock.now() + timedelta(days=30))
+    assert [a.code for a in firm.alerts()] == ["audience_expiring"]
+    firm.succeed(sync)
+    assert firm.alerts() == []
+
+
 def test_an_audience_too_small_to_serve_is_told_after_a_day_of_matching(firm: Firm) -> None:
     sync = firm.sync()
     firm.succeed(sync, matched=80)
