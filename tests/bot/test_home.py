@@ -65,11 +65,12 @@ def test_home_changes_for_whoever_looks_at_it_and_at_most_every_ten_seconds(offi
         client_of=product.workspaces.client,
         ticks=lambda: now[0],
     )
+    eventually(lambda: product.store.people.lookers(product.clock.now() - timedelta(hours=1)), "the look at Home to be noted")
     assert homes.refresh() is None
     mia.type("/segsync pause S-1")
     mia.sees_in_view("goes stale")
     mia.submit()
-    mia.sees("Inactive")
+    eventually(lambda: product.store.syncs.get(office.org_id, "S-1").paused_at, "the pause")
     wait = homes.refresh()
     assert wait is not None
     assert 0 < wait <= EVERY_S
@@ -83,6 +84,7 @@ def test_home_is_not_published_to_whoever_has_not_looked_for_a_day(office: Offic
     mia = synced(office)
     opens(mia)
     store, now = office.product.store, office.product.clock.now()
+    eventually(lambda: store.people.lookers(now - timedelta(hours=1)), "the look at Home to be noted")
     assert store.people.lookers(now - timedelta(hours=1)) == [(office.org_id, mia.user)]
     assert store.people.lookers(now + timedelta(hours=24)) == []
 

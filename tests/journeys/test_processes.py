@@ -91,6 +91,7 @@ def test_two_bots_two_workers_and_two_clocks_some_of_them_killed(fleet: Fleet) -
     workers = [fleet.start("worker") for _ in range(2)]
     clocks = [fleet.start("clock") for _ in range(2)]
     assert fleet.app.state.socket_connected.wait(60)
+    eventually(lambda: fleet.sandbox.http.get("/app/readyz").status_code == 200, "the bot that browsers are led to", 60)
     marketer = fleet.sandbox.desk("marketing_user")
     connect(marketer)
     marketer.submit(fill(marketer, "Customers"))
