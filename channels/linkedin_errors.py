@@ -12,6 +12,7 @@ from core.errors import (
     AccessLost,
     AccountDisabled,
     AudienceGone,
+    AudienceLimit,
     ChannelError,
     NeedsReconnect,
     PermissionMissing,
@@ -29,7 +30,7 @@ TABLE: dict[str | int, type[ChannelError]] = {
     "REVOKED_ACCESS_TOKEN": NeedsReconnect,
     "EXPIRED_ACCESS_TOKEN": NeedsReconnect,
     "NONEXISTENT_VERSION": VersionSunset,
-    "SEGMENT_LIMIT_EXCEEDED": ChannelError,
+    "SEGMENT_LIMIT_EXCEEDED": AudienceLimit,
     "TOO_MANY_REQUESTS": RateLimited,
     65600: NeedsReconnect,
     65601: NeedsReconnect,
@@ -72,6 +73,7 @@ _SAID: dict[type[ChannelError], str] = {
     TermsNotAccepted: "LinkedIn's Matched Audiences terms have not been accepted for this ad account.",
     PermissionMissing: "The LinkedIn connection, or segsync's app at LinkedIn, lacks the permission to manage audiences.",
     AudienceGone: "The audience no longer exists on LinkedIn.",
+    AudienceLimit: "The ad account holds as many audiences as LinkedIn allows: delete some in Campaign Manager.",
     VersionSunset: "LinkedIn no longer serves the version of its API that segsync asks for.",
 }
 
@@ -95,8 +97,6 @@ def error_of(status: int, body: Any, *, account_id: str = "", retry_after: float
         return TermsNotAccepted(_SAID[TermsNotAccepted], url=ACCOUNT_URL.format(account_id))
     if kind is Rejected:
         return Rejected("LinkedIn refuses this batch: it is too large.", reason="batch_refused")
-    if code == "SEGMENT_LIMIT_EXCEEDED":
-        return ChannelError("The ad account holds as many audiences as LinkedIn allows: delete some in Campaign Manager.")
     if kind is not None:
         return kind(_SAID[kind])
     if status >= 500:

@@ -6,6 +6,7 @@ from typing import Any
 from core.errors import (
     AccessLost,
     AccountDisabled,
+    AudienceFlagged,
     AudienceGone,
     ChannelError,
     NeedsReconnect,
@@ -46,6 +47,9 @@ TABLE: dict[int | tuple[int, int], type[ChannelError]] = {
     80014: RateLimited,
     1870092: TermsNotAccepted,
     (100, 33): AudienceGone,
+    (100, 1713228): AudienceFlagged,
+    (100, 1713230): AudienceFlagged,
+    (100, 1713231): AudienceFlagged,
     (200, 1870034): TermsNotAccepted,
     (200, 1870047): RemovalRefused,
     (200, 1870090): TermsNotAccepted,
@@ -62,6 +66,7 @@ _SAID = {
     TermsNotAccepted: "Meta's custom audience terms have not been accepted for this ad account.",
     PermissionMissing: "The Meta connection lacks the permission to manage ads.",
     AudienceGone: "The audience no longer exists on Meta.",
+    AudienceFlagged: "Meta has flagged the audience and takes no more uploads to it.",
     RemovalRefused: "Meta refuses to make the audience that small.",
     VersionSunset: "Meta no longer serves this version of its API.",
 }

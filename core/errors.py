@@ -11,7 +11,7 @@ SegsyncError                    what happened, and what to do; the class docstri
 │   ├── Unavailable, RateLimited                       not permanent
 │   ├── OutcomeUnknown                                 not permanent: the request may have been applied
 │   └── NeedsReconnect, AccessLost, AccountDisabled, TermsNotAccepted, PermissionMissing, AudienceGone, Rejected,
-│       RemovalRefused, NotAllowlisted, VersionSunset, ConsentMissing
+│       AudienceFlagged, AudienceLimit, RemovalRefused, NotAllowlisted, VersionSunset, ConsentMissing
 ├── SourceError                 SourceUnavailable, QueryFailed, SegmentGone, ColumnsMissing, SegmentTorn
 ├── LeaseLost                   inside a refresh: somebody else goes on
 └── ConfigError                 at start only
@@ -144,6 +144,18 @@ class AudienceGone(ChannelError):
     """The audience no longer exists on the platform."""
 
     code = "audience_deleted"
+
+
+class AudienceFlagged(ChannelError):
+    """The platform has flagged the audience and takes no more uploads to it."""
+
+    code = "audience_flagged"
+
+
+class AudienceLimit(ChannelError):
+    """The ad account holds as many audiences as the platform allows."""
+
+    code = "audience_limit_reached"
 
 
 class NotAllowlisted(ChannelError):

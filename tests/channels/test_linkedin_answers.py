@@ -15,6 +15,7 @@ from channels.linkedin_errors import error_of, reason_of
 from core.errors import (
     AccessLost,
     AudienceGone,
+    AudienceLimit,
     ChannelError,
     NeedsReconnect,
     PermissionMissing,
@@ -230,7 +231,7 @@ def test_a_new_audience_that_is_not_shown_yet_is_not_made_twice(speaking: Speaki
         (403, {"code": "ACCESS_DENIED", "message": "Not enough permissions to access: dmpSegments.CREATE"}, PermissionMissing),
         (403, {"code": "ACCESS_DENIED", "message": "something else"}, AccessLost),
         (409, {}, Unavailable),
-        (429, {"code": "SEGMENT_LIMIT_EXCEEDED"}, ChannelError),
+        (429, {"code": "SEGMENT_LIMIT_EXCEEDED"}, AudienceLimit),
         (429, {"serviceErrorCode": 101}, RateLimited),
         (413, None, Rejected),
         (502, "gateway", Unavailable),
