@@ -53,7 +53,7 @@ class Case:
 
     def opens(self, callback_id: str, metadata: str = "") -> bool:
         """A modal of this kind was opened."""
-        views = [b.get("view") for m, b in list(self.house.ear.heard) if m in ("views.open", "views.push", "views.update")]
+        views = [b.get("view") for m, b in list(self.house.ear.heard) if m in ("views.open", "views.push")]
         shown = [v for v in views if isinstance(v, dict)]
         return any(v["callback_id"] == callback_id and metadata in v.get("private_metadata", "") for v in shown)
 
