@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 ARGS ?=
+# so many tests at a time: most of them wait
+BESIDE ?= 3
 ON_POSTGRES = tests/store tests/alerts tests/people tests/permissions tests/bot tests/engine/test_refresh.py
 
 .DEFAULT_GOAL := help
@@ -24,10 +26,10 @@ demo: .venv/run  ## run segsync with local stand-ins for Slack and the platforms
 	@exec $(PY) -m cli demo $(ARGS)
 
 test: .venv/dev  ## run every test (ARGS="-k pause")
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadscope $(ARGS)
+	@$(PY) -m pytest -n $(BESIDE) --dist loadscope $(ARGS)
 
 test-postgres: .venv/dev  ## run what touches the database on a real PostgreSQL, which pip has installed
-	@SEGSYNC_TEST_DATABASE=postgresql $(PY) -m pytest -n auto --maxprocesses 4 --dist loadscope $(or $(ARGS),$(ON_POSTGRES))
+	@SEGSYNC_TEST_DATABASE=postgresql $(PY) -m pytest -n $(BESIDE) --dist loadscope $(or $(ARGS),$(ON_POSTGRES))
 
 lint: .venv/dev  ## ruff, mypy strict, import rules
 	@$(PY) -m ruff check .
