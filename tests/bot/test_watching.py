@@ -53,6 +53,15 @@ def test_a_terminal_gets_lines_for_people(root: logging.Logger, capsys: pytest.C
     assert "All is well" in capsys.readouterr().err
 
 
+def test_libraries_are_heard_only_when_something_is_wrong(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("text")
+    logging.getLogger("slack_bolt.App").info("A new session has been established")
+    logging.getLogger("slack_bolt.App").warning("The token is wrong")
+    said = capsys.readouterr().err
+    assert "session" not in said
+    assert "The token is wrong" in said
+
+
 def test_metrics_count_without_names(office: Office) -> None:
     mia = office.desk("Mia")
     connect(office, mia)

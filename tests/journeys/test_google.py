@@ -194,11 +194,11 @@ def test_what_fails_at_google_is_told_with_its_remedy_and_heals(
     refreshed(marketer, number, lambda: held(sandbox) == wanted)
 
 
-@pytest.mark.parametrize("fault", ["http_500", "rate_limited", "reset"])
-def test_passing_trouble_is_nobodys_business(sandbox: Sandbox, guests: tuple[str, Path], fault: str) -> None:
+@pytest.mark.parametrize(("fault", "times"), [("http_500", 2), ("rate_limited", 2), ("reset", 2), ("timeout", 1)])
+def test_passing_trouble_is_nobodys_business(sandbox: Sandbox, guests: tuple[str, Path], fault: str, times: int) -> None:
     number, path = guests
     wanted = changed_by(path, f"{fault}@example.com")
-    sandbox.fault("google", fault, times=2, endpoint="POST audienceMembers:ingest")
+    sandbox.fault("google", fault, times=times, endpoint="POST audienceMembers:ingest")
     refreshed(sandbox.desk("marketing_user"), number, lambda: held(sandbox) == wanted)
 
 
