@@ -89,24 +89,26 @@ def check(
     name: Annotated[str | None, typer.Argument(help="One source; all unless told.")] = None, *, as_json: JsonOption = False
 ) -> None:
     """Read every segment, and say what it has, what is missing, and how many rows each channel can match."""
-    from core.identity import count_matchable
+    from core.gathering import count
     from core.models import Channel
+    from core.ports import ChannelTraits
 
     outside = _product().adapters
     if name is not None and name not in outside.sources:
         raise ConfigError(f"No source is called {name}: there are {', '.join(outside.sources) or 'none'}.")
+    known = {c: adapter.traits for c, adapter in outside.channels.items()} or {c: ChannelTraits.unknown(c) for c in Channel}
     rows: list[dict[str, Any]] = []
     for source in [outside.sources[name]] if name else outside.sources.values():
         for segment in source.segments():
             row: dict[str, Any] = {"source": source.name, "segment": segment.id, "kind": segment.kind.value, "rows": segment.size}
             try:
                 with source.read(segment.id) as reading:
-                    for channel in outside.channels or Channel:
-                        counted = count_matchable(reading, channel)
-                        row["rows"], row[channel.value] = counted.rows, counted.matchable
+                    for channel, traits in known.items():
+                        totals, row[channel.value] = count(reading, traits, memory=64 << 20)
+                        row["rows"] = totals.rows
                 row["problem"] = None
             except SegsyncError as error:
-                row |= {channel.value: None for channel in outside.channels or Channel} | {"problem": str(error)}
+                row |= {channel.value: None for channel in known} | {"problem": str(error)}
             rows.append(row)
     Terminal(as_json).table("Segments, and members that each channel can match", rows, nothing="No source has a segment.")
     if any(row["problem"] for row in rows):
@@ -117,7 +119,9 @@ def check(
 def verify(
     sync: Annotated[str | None, typer.Argument(help="S-42; all unless told.")] = None, *, as_json: JsonOption = False
 ) -> None:
-    """Open every ledger, check that it is whole, and compare it with what the database says. Exit code 1: one is not."""
+    """Read every ledger, check that it is whole, and compare it with what the database says. Exit code 1: one is not."""
+    from core.book import Book
+
     product = _product()
     rows: list[dict[str, Any]] = []
     for org_id in product.store.organizations.ids():
@@ -132,8 +136,9 @@ def verify(
                 "problem": None,
             }
             try:
-                book = product.ledgers.of(one.id).load()
-                row |= {"generation": book.generation, "delivered": book.delivered}
+                book = Book.of(product.ledgers.of(one.id))
+                book.check()
+                row |= {"generation": book.number, "delivered": book.delivered}
                 if book.is_settled and one.delivered is not None and book.delivered != one.delivered:
                     row["problem"] = "the database says another number; a refresh puts it right"
             except SegsyncError as error:

@@ -3,15 +3,14 @@
 import itertools
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-import polars as pl
-
 from core.errors import LeaseLost, OutcomeUnknown, RateLimited, Rejected, Unavailable
+from core.identifiers import U64, Identifiers, among
 from core.ledger import Ledger
-from core.planning import batches, build
+from core.planning import build, members_of
 from core.ports import AdChannel, Delivery, Op, Receipt, Target
 
 
@@ -21,10 +20,9 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Sent:
-    """What one wave of requests did. `done`: finished batches with the places that were refused; `rejected` counts by reason."""
+    """What one wave of requests did. `waiting`: whether the platform still works on some; `rejected` counts by reason."""
 
-    done: dict[int, Mapping[int, str]] = field(default_factory=dict)
-    waiting: dict[int, str] = field(default_factory=dict)
+    waiting: bool = False
     received: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -48,27 +46,27 @@ class Courier:
         self._channel, self._target, self._ledger, self._beat = channel, target, ledger, beat
         self._stopping, self._retries = stopping, retries
 
-    def carry(self, op: Op, table: pl.DataFrame, *, session: int) -> Sent:
-        """Sends all batches of a table. Raises Stopped, what `beat` raises, or the ChannelError that ended it.
+    def carry(self, op: Op, parts: Iterable[tuple[int, Identifiers]], *, total: int, session: int) -> Sent:
+        """Sends batches, by their numbers. Raises Stopped, what `beat` raises, or the ChannelError that ended it.
 
         The last batch closes the platform's session, so it goes alone, after all others; of a replacement the first opens it and
-        goes alone as well.
+        goes alone as well. `total`: members of them all.
         """
         sent = Sent()
-        parts = list(batches(table))
-        if not parts:
+        coming = iter(parts)
+        last = next(coming, None)
+        if last is None:
             return sent
-        total = table["member"].n_unique()
         wave = _Wave(op, session, total, itertools.count(1))
-        middle = parts[:-1]
-        if op is Op.REPLACE and middle:
-            self._several(wave, middle[:1], sent, last=False)
-            middle = middle[1:]
-        self._several(wave, middle, sent, last=False)
-        self._several(wave, parts[-1:], sent, last=True)
+        if op is Op.REPLACE and (following := next(coming, None)):
+            self._several(wave, [last], sent, last=False)
+            last = following
+        ending: list[tuple[int, Identifiers]] = []
+        self._several(wave, _but_last(last, coming, ending), sent, last=False)
+        self._several(wave, ending, sent, last=True)
         return sent
 
-    def _several(self, wave: "_Wave", parts: Iterable[tuple[int, pl.DataFrame]], sent: Sent, *, last: bool) -> None:
+    def _several(self, wave: "_Wave", parts: Iterable[tuple[int, Identifiers]], sent: Sent, *, last: bool) -> None:
         waiting = iter(parts)
         with ThreadPoolExecutor(max(self._channel.traits.in_flight, 1), thread_name_prefix="deliver") as pool:
             flying: dict[Future[_Outcome], int] = {}
@@ -112,21 +110,20 @@ class Courier:
         sent.received += outcome.received
         sent.rejected.update(outcome.refused.values())
         sent.rejected.update(outcome.unplaced)
+        refused = {int(outcome.members[place]): reason for place, reason in outcome.refused.items()}
         if outcome.requests:
-            sent.waiting[number] = ",".join(outcome.requests)
-            self._ledger.sent(number, sent.waiting[number], outcome.refused)
+            sent.waiting = True
+            self._ledger.sent(number, ",".join(outcome.requests), refused)
         else:
-            sent.done[number] = outcome.refused
-            self._ledger.done(number, outcome.refused)
+            self._ledger.done(number, refused)
 
-    def _one(self, wave: "_Wave", rows: pl.DataFrame, *, last: bool) -> "_Outcome":
+    def _one(self, wave: "_Wave", rows: Identifiers, *, last: bool) -> "_Outcome":
         """One batch, divided as long as the platform refuses it for its rows."""
-        places = rows["member"].rle_id()
-        outcome = _Outcome(size=int(places.max() or 0) + 1)  # type: ignore[arg-type]
+        outcome = _Outcome(members_of(rows))
         parts: list[list[int]] = [list(range(outcome.size))]
         while parts:
             chosen = parts.pop(0)
-            part = rows if len(chosen) == outcome.size else rows.filter(places.is_in(chosen))
+            part = rows if len(chosen) == outcome.size else rows.where(among(rows.column("member"), outcome.members[chosen]))
             try:
                 receipt = self._insist(wave, part, len(chosen), last=last and not parts)
             except Rejected as error:
@@ -145,7 +142,7 @@ class Courier:
                 outcome.requests.append(receipt.request_id)
         return outcome
 
-    def _insist(self, wave: "_Wave", rows: pl.DataFrame, size: int, *, last: bool) -> Receipt:
+    def _insist(self, wave: "_Wave", rows: Identifiers, size: int, *, last: bool) -> Receipt:
         delivery = Delivery(wave.op, build(rows), wave.session, wave.next(), last, wave.total)
         for attempt in itertools.count():
             try:
@@ -183,8 +180,23 @@ class _Wave:
 
 @dataclass(slots=True)
 class _Outcome:
-    size: int
+    members: U64
     received: int = 0
     refused: dict[int, str] = field(default_factory=dict)
     unplaced: Counter[str] = field(default_factory=Counter)
     requests: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.members)
+
+
+def _but_last(
+    first: tuple[int, Identifiers], coming: Iterator[tuple[int, Identifiers]], ending: list[tuple[int, Identifiers]]
+) -> Iterator[tuple[int, Identifiers]]:
+    """All but the last, which is put aside."""
+    held = first
+    for part in coming:
+        yield held
+        held = part
+    ending.append(held)

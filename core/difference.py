@@ -3,153 +3,291 @@
 Platforms remove *whoever matches*. So an identifier that a current member still holds is never removed; and members who share
 an identifier with somebody who loses one may be taken along: they are sent again, whole, once the removal has settled.
 
-Tables have the columns `member` (u64), `kind` (u8), `value` (binary); a ledger's also `state` (u8) and `batch` (u32, the request
-that makes the state final). An absent identifier has no row: it joins nothing and holds nothing.
+Only members that may need something are looked at (`Touched`): as they are in the ledger, and as they are now. All others
+are in the segment as they were, with everything delivered. An absent identifier has no row: it joins nothing and holds nothing.
 """
 
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
+import numpy as np
 import polars as pl
 
+from core.book import PRESENT, Counts
+from core.identifiers import LEDGER_SCHEMA, U8, U64, Identifiers, Mask, State, among, each, firsts, joined, none, once, union
 
-class State(IntEnum):
-    """What is known of an identifier in the ledger."""
-
-    DELIVERED = 0
-    SENDING = 1  # may or may not be there
-    OWED = 2  # was there; a removal may have taken it along
-    LEAVING = 3  # must be removed; the removal may or may not have happened
-    REFUSED = 4  # the platform would not take it
-    GONE = 5  # removed, and the removal may still be taking effect
+__all__ = ["Comparison", "Side", "State", "Survey", "Touched"]
+_PAIR = np.uint64(0x9E3779B97F4A7C15)
+_NOTHING = np.empty(0, np.uint64)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do, each table sorted by member.
+class Side(NamedTuple):
+    """A range of members: `old` as in the ledger, `new` as in the segment, each by ascending member; who took consent back."""
 
-    `removes`: identifiers to take out. `adds`: members to send now, whole. `again`: members to send, whole, after the removals
-    have settled. `left`: members of the ledger whose key left, for the guard; `known`: members that the ledger holds and that
-    are not leaving already. `added`, `unchanged`: members.
+    old: Identifiers
+    new: Identifiers
+    withdrawn: U64
+
+
+class Touched(Protocol):
+    """The members that may need something, and what is needed to know of the others."""
+
+    def sides(self) -> Iterator[Side]:
+        """All touched members, ascending; as often as it is asked for."""
+        ...
+
+    def others(self) -> Iterator[tuple[U64, U64]]:
+        """Member and head of each identifier of all others."""
+        ...
+
+    def touch(self, members: U64) -> None:
+        """From now on these are touched as well, and stay as they are."""
+        ...
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a comparison found, in touched members.
+
+    `left`: whose key left, for the guard; `known`: that the ledger holds and that are not leaving already; `matchable`: that have
+    an identifier now; `withdrawn`: the keys of those who took their consent back.
     """
 
-    removes: pl.DataFrame
-    adds: pl.DataFrame
-    again: pl.DataFrame
-    left: int
-    known: int
-    added: int
-    unchanged: int
+    left: int = 0
+    known: int = 0
+    added: int = 0
+    matchable: int = 0
+    withdrawn: U64 = field(default_factory=lambda: _NOTHING)
+    adds: int = 0
+    again: int = 0
+    removes: int = 0
+    kinds: set[int] = field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send."""
-        return not (self.removes.height or self.adds.height or self.again.height)
+        return not (self.adds or self.again or self.removes)
 
 
-_ID = ["kind", "value"]
-_ROW = ["member", *_ID]
-LEDGER_SCHEMA = {"member": pl.UInt64, "kind": pl.UInt8, "value": pl.Binary, "state": pl.UInt8, "batch": pl.UInt32}
+class Comparison:
+    """The touched members, and what is to be done with each.
 
-
-def compare(
-    current: pl.DataFrame,
-    ledger: pl.DataFrame,
-    *,
-    withdrawn: pl.Series | None = None,
-    settled: bool = True,
-    everything: bool = False,
-    retry_refused: bool = False,
-) -> Plan:
-    """The plan from a ledger to the current members. `everything`: all are sent, whether delivered or not.
-
-    `settled`: whether earlier removals have taken effect; what they may still take along waits. `withdrawn`: members that took
-    their consent back; they leave, and the guard does not count them.
+    `settled`: whether earlier removals have taken effect; what they may still take along waits. `everything`: all touched members
+    are sent, whether delivered or not; `due`: ranges of keys of which the same holds; `retry_refused`: so are refused ones.
     """
-    keys = current.select("member").unique()
-    if not ledger.height:
-        return Plan(ledger.select(_ROW), current.sort("member"), current.clear(), 0, 0, keys.height, 0)
-    removed = pl.col("state") == State.GONE
-    gone = ledger.filter(~removed).join(current, on=_ID, how="anti")
-    at_risk = _taken_along(current, ledger.filter(~removed), gone)
-    late = [State.LEAVING] if settled else [State.LEAVING, State.GONE, State.OWED]
-    returning = ledger.filter(pl.col("state").is_in(late)).select(_ID)
-    if returning.height:
-        at_risk = pl.concat([at_risk, current.join(returning, on=_ID, how="semi").select("member")]).unique()
-    if everything:
-        missing = keys
-    else:
-        held = ledger.filter(pl.col("state") == State.DELIVERED).select(_ID)
-        missing = current.join(held, on=_ID, how="anti")
-        if not retry_refused:
-            missing = missing.join(ledger.filter(pl.col("state") == State.REFUSED), on=_ROW, how="anti")
-        missing = missing.select("member").unique()
-    adds = current.join(missing, on="member", how="semi").join(at_risk, on="member", how="anti").sort("member")
-    again = current.join(at_risk, on="member", how="semi").sort("member")
-    staying = present(ledger).select("member").unique()
-    left = staying.join(keys, on="member", how="anti")
-    if withdrawn is not None:
-        left = left.join(withdrawn.to_frame("member"), on="member", how="anti")
-    sent = pl.concat([adds.select("member"), again.select("member")]).unique()
-    return Plan(
-        removes=gone.select(_ROW).unique(_ID, keep="first").sort("member"),
-        adds=adds,
-        again=again,
-        left=left.height,
-        known=staying.height,
-        added=keys.join(ledger.filter(~removed).select("member").unique(), on="member", how="anti").height,
-        unchanged=keys.height - sent.height,
+
+    def __init__(
+        self,
+        touched: Touched,
+        *,
+        settled: bool = True,
+        everything: bool = False,
+        retry_refused: bool = False,
+        due: tuple[tuple[int, int], ...] = (),
+        replaces: bool = False,
+    ) -> None:
+        """`replaces`: everybody is sent anew in one go, which takes nobody along."""
+        self._touched, self._settled, self._everything, self._retry = touched, settled, everything, retry_refused
+        self._due, self._replaces = due, replaces
+        self._gone = self._owner = self._risk = self._kept = _NOTHING
+        self.survey = self._look()
+
+    def decided(self) -> Iterator[Identifiers]:
+        """Touched members as the ledger must say before the first request.
+
+        `SENDING` is to be added now, `OWED` after the removals have settled, `LEAVING` to be removed. For removals the ledger
+        holds at least what the platform holds; what it says is delivered the platform has.
+        """
+        for side in self._touched.sides():
+            yield self._decide(side)
+
+    # ── looking ──
+
+    def _look(self) -> Survey:
+        found = Survey()
+        lost: list[tuple[U64, U64]] = []
+        late: list[U64] = []
+        for side in self._touched.sides():
+            head, member, state = _columns(side.old)
+            losing = (state != State.GONE) & ~among(_pairs(member, head), np.sort(_pairs(*_of(side.new))))
+            lost.append((head[losing], member[losing]))
+            late.append(head[np.isin(state, self._late_states())])
+        self._follow(_sorted_pairs(lost), once(np.concatenate(late)) if late else _NOTHING)
+        for side in self._touched.sides():
+            self._tell(side, found)
+        return found
+
+    def _late_states(self) -> list[int]:
+        return [State.LEAVING] if self._settled else [State.LEAVING, State.GONE, State.OWED]
+
+    def _follow(self, lost: tuple[U64, U64], late: U64) -> None:
+        """Finds what nobody holds any more, and whom its removal may take along.
+
+        A platform's person can hold any of the identifiers that members have carried together, so the whole of what hangs
+        together is followed. Little hangs together in practice: two or three rounds.
+        """
+        heads, owners = lost
+        if not len(heads) and not len(late):
+            return
+        self._reach(once(owners), late)
+        held = self._holders(once(np.concatenate([heads, late])))
+        returning = among(late, held)
+        self._kept = late[returning]
+        nobodys = ~among(heads, held)
+        first = np.flatnonzero(nobodys)[firsts(heads[nobodys])]
+        self._gone, self._owner = heads[first], owners[first]
+        if self._replaces:
+            return
+        members = once(owners[nobodys])
+        while len(members):
+            wanted = self._heads_of(members)
+            grown = self._members_with(wanted)
+            if len(grown) == len(members):
+                break
+            members = grown
+        back = self._members_with(self._kept, now=True) if len(self._kept) else _NOTHING
+        self._risk = union(members, back)
+
+    def _reach(self, members: U64, late: U64) -> None:
+        """Touches all others that hang together with these members, or hold what was being removed."""
+        asked = union(self._heads_of(members), late)
+        known = asked
+        while len(asked):
+            reached = [member[among(head, asked)] for member, head in self._touched.others()]
+            new = once(np.concatenate(reached)) if reached else _NOTHING
+            if not len(new):
+                break
+            self._touched.touch(new)
+            asked = self._heads_of(new)
+            asked = asked[~among(asked, known)]
+            known = union(known, asked)
+
+    def _holders(self, wanted: U64) -> U64:
+        """Which of these heads a member of the segment holds."""
+        found = [head[among(head, wanted)] for _, head in (_of(side.new) for side in self._touched.sides())]
+        return once(np.concatenate(found)) if found else _NOTHING
+
+    def _heads_of(self, members: U64) -> U64:
+        found = [head[among(member, members)] for member, head in self._links()]
+        return once(np.concatenate(found)) if found else _NOTHING
+
+    def _members_with(self, heads: U64, *, now: bool = False) -> U64:
+        links = (_of(side.new) for side in self._touched.sides()) if now else self._links()
+        found = [member[among(head, heads)] for member, head in links]
+        return once(np.concatenate(found)) if found else _NOTHING
+
+    def _links(self) -> Iterator[tuple[U64, U64]]:
+        for side in self._touched.sides():
+            head, member, state = _columns(side.old)
+            there = state != State.GONE
+            yield member[there], head[there]
+            yield _of(side.new)
+
+    def _tell(self, side: Side, found: Survey) -> None:
+        _, member, state = _columns(side.old)
+        staying = each(member[np.isin(state, PRESENT)])
+        keys = each(side.new.column("member"))
+        found.known += len(staying)
+        found.withdrawn = union(found.withdrawn, side.withdrawn)
+        found.left += int((~among(staying, keys) & ~among(staying, np.sort(side.withdrawn))).sum())
+        found.added += int((~among(keys, each(member[state != State.GONE]))).sum())
+        found.matchable += len(keys)
+        missing, risk = self._needs(side)
+        members = side.new.column("member")
+        found.adds += len(each(members[missing & ~risk]))
+        found.again += len(each(members[risk]))
+        found.removes += len(each(member[self._leaving(side)]))
+        found.kinds |= set(np.flatnonzero(np.bincount(side.new.column("kind"))).tolist())
+
+    # ── deciding ──
+
+    def _needs(self, side: Side) -> tuple[Mask, Mask]:
+        """For each current identifier, whether its member must be sent, and whether it may be taken along."""
+        member, _ = _of(side.new)
+        if self._everything:
+            missing = np.ones(len(member), np.bool_)
+        else:
+            state = self._states(side)
+            good = [State.DELIVERED] if self._retry else [State.DELIVERED, State.REFUSED]
+            missing = among(member, each(member[~np.isin(state, good)]))
+            for low, high in self._due:
+                missing |= (member >= np.uint64(low)) & (member <= np.uint64(high))
+        return missing, among(member, self._risk)
+
+    def _states(self, side: Side) -> U8:
+        """For each current identifier the ledger's state of the same one of the same member; 255 where there is none."""
+        head, member, state = _columns(side.old)
+        pairs = _pairs(member, head)
+        order = np.argsort(pairs)
+        pairs, wanted = pairs[order], _pairs(*_of(side.new))
+        found = np.full(len(wanted), 255, np.uint8)
+        if len(pairs):
+            at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
+            same = pairs[at] == wanted
+            found[same] = state[order][at[same]]
+        return found
+
+    def _leaving(self, side: Side) -> Mask:
+        """Which of the ledger's identifiers are to be removed; one that several members lose is removed once."""
+        head, member, state = _columns(side.old)
+        leaving: Mask = (state != State.GONE) & among(head, self._gone)
+        places = np.flatnonzero(leaving)
+        leaving[places] = self._owner[np.searchsorted(self._gone, head[places])] == member[places]
+        return leaving
+
+    def _decide(self, side: Side) -> Identifiers:
+        missing, risk = self._needs(side)
+        state = self._states(side)
+        state[missing] = State.SENDING
+        state[risk] = State.OWED
+        parts = [_stated(side.new, state)]
+        if side.old.height:
+            head, _, was = _columns(side.old)
+            leaving = side.old.where(self._leaving(side))
+            parts.append(_stated(leaving, np.full(leaving.height, State.LEAVING, np.uint8)))
+            if not self._settled:
+                kept = side.old.where((was == State.GONE) & ~among(head, self._kept))
+                parts.append(_stated(kept, np.full(kept.height, State.GONE, np.uint8)))
+        whole = joined(parts) if any(p.height for p in parts) else none(LEDGER_SCHEMA)
+        member = whole.column("member")
+        return whole.take(np.argsort(member, kind="stable")) if (member[1:] < member[:-1]).any() else whole
+
+
+def counted(decided: Identifiers, counts: Counts) -> None:
+    """Adds what a decided range of members says to the numbers of a generation."""
+    member, state = decided.column("member"), decided.column("state")
+    counts.present += len(each(member[np.isin(state, PRESENT)]))
+    counts.delivered += len(each(member[state == State.DELIVERED]))
+    counts.refused += int((state == State.REFUSED).sum())
+    counts.owed += len(each(member[state == State.OWED]))
+
+
+def _stated(found: Identifiers, state: U8) -> Identifiers:
+    frame = found.frame.select("member", "kind", "head").with_columns(
+        state=pl.Series(state, dtype=pl.UInt8), batch=pl.lit(None, dtype=pl.UInt32)
     )
+    return Identifiers(frame.select(list(LEDGER_SCHEMA)), found.values)
 
 
-def _taken_along(current: pl.DataFrame, ledger: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
-    """Current members that a removal may take along: who lost an identifier, who shares one with them, and so on.
-
-    A platform's person can hold any of the identifiers that members have carried together, so the whole of what hangs together is
-    followed. Little hangs together in practice: two or three rounds.
-    """
-    if not gone.height:
-        return pl.DataFrame(schema={"member": pl.UInt64})
-    links = pl.concat([ledger.select(_ROW), current.select(_ROW)])
-    members = gone.select("member").unique()
-    while True:
-        values = links.join(members, on="member", how="semi").select(_ID).unique()
-        grown = links.join(values, on=_ID, how="semi").select("member").unique()
-        if grown.height == members.height:
-            break
-        members = grown
-    return current.select("member").unique().join(members, on="member", how="semi")
+def _columns(old: Identifiers) -> tuple[U64, U64, U8]:
+    if not old.height:
+        return _NOTHING, _NOTHING, np.empty(0, np.uint8)
+    return old.column("head"), old.column("member"), old.column("state")
 
 
-def present(ledger: pl.DataFrame) -> pl.DataFrame:
-    """What members carry by the ledger: all but what leaves or has left."""
-    return ledger.filter(~pl.col("state").is_in([State.LEAVING, State.GONE]))
+def _of(new: Identifiers) -> tuple[U64, U64]:
+    return new.column("member"), new.column("head")
 
 
-def intend(plan: Plan, current: pl.DataFrame, ledger: pl.DataFrame, *, settled: bool = True) -> pl.DataFrame:
-    """The ledger as it must lie on disk before the first request. `plan.removes` and `plan.adds` carry their `batch`.
-
-    For removals the ledger holds at least what the platform holds; what it says is delivered the platform has.
-    """
-    busy = pl.concat([plan.adds.select("member"), plan.again.select("member")]).unique()
-    still = current.join(busy, on="member", how="anti").with_columns(_state(State.DELIVERED), _no_batch())
-    refused = ledger.filter(pl.col("state") == State.REFUSED).select(*_ROW, _state(State.REFUSED).alias("refused"))
-    if refused.height:
-        still = still.join(refused, on=_ROW, how="left").with_columns(state=pl.coalesce("refused", "state")).drop("refused")
-    parts = [
-        still,
-        plan.removes.with_columns(_state(State.LEAVING)),
-        plan.again.with_columns(_state(State.OWED), _no_batch()),
-        plan.adds.with_columns(_state(State.SENDING)),
-    ]
-    if not settled:
-        parts.append(ledger.filter(pl.col("state") == State.GONE).join(current, on=_ID, how="anti"))
-    return pl.concat([part.select(list(LEDGER_SCHEMA)) for part in parts])
+def _pairs(member: U64, head: U64) -> U64:
+    """One number for a member's holding an identifier."""
+    pairs: U64 = (member ^ (head >> np.uint64(31))) * _PAIR + head
+    return pairs
 
 
-def _state(state: State) -> pl.Expr:
-    return pl.lit(int(state), dtype=pl.UInt8).alias("state")
-
-
-def _no_batch() -> pl.Expr:
-    return pl.lit(None, dtype=pl.UInt32).alias("batch")
+def _sorted_pairs(lost: list[tuple[U64, U64]]) -> tuple[U64, U64]:
+    heads = np.concatenate([h for h, _ in lost]) if lost else _NOTHING
+    owners = np.concatenate([m for _, m in lost]) if lost else _NOTHING
+    order = np.argsort(heads, kind="stable")
+    return heads[order], owners[order]

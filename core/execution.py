@@ -14,17 +14,21 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import polars as pl
-
+from core.book import Book
+from core.changes import gather
 from core.delivery import Courier, Sent
-from core.difference import Plan, State, compare, intend, present
+from core.difference import Comparison, State, Survey
 from core.errors import AudienceGone, ChannelError, ConsentMissing, RemovalRefused, SegmentTorn, SourceUnavailable, Unavailable
-from core.identity import KINDS, RULES, Members, identify, needed
-from core.ledger import Book, Ledger, apply
+from core.fingerprints import VERSION
+from core.gathering import Everybody, Segment, Some, Totals
+from core.identifiers import KINDS
+from core.identity import RULES
+from core.ledger import ADDING, Ledger
 from core.models import Counts, Phase, Progress, Refresh, RefreshKind, RemoteAudience, SegmentKind, Sync
-from core.planning import in_batches, taken
+from core.planning import Allowed, requests
 from core.ports import AdChannel, Clock, Op, Reading, SegmentSource, Target
-from core.schedule import next_due_of
+from core.recording import record
+from core.schedule import next_due_of, renewal
 from core.store.refreshes import RefreshStore
 
 logger = logging.getLogger(__name__)
@@ -35,6 +39,8 @@ _BEAT_S = 1.0
 class RefreshSettings:
     """How refreshes are executed. `retries`: seconds before new attempts of a request; `waits`: before new tries of a refresh.
 
+    `memory_mib`: what comparing may hold in memory before it spills to disk; `look_at_all`: after this long everybody is looked
+    at, also those whose rows have not changed; `compact_below`: identifiers up to which a ledger is written whole each time.
     `confirm`: how long a refresh that has sent everything waits for the channel to take it in, before it ends all the same.
     """
 
@@ -46,6 +52,9 @@ class RefreshSettings:
     per_org: int = 4
     confirm: timedelta = timedelta(minutes=1)
     confirm_every: timedelta = timedelta(seconds=1)
+    memory_mib: int = 256
+    look_at_all: timedelta = timedelta(days=7)
+    compact_below: int = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ class Execution:
         self._memory: dict[str, Any] = dict(work.run.checkpoint)
         self._counts = replace(Counts(), **self._memory.get("totals", {}))
         self._beaten = 0.0
-        self._held = False
+        self._held = self._clipped = False
         self._rejected: dict[str, int] = dict(self._memory.get("refused", {}))
         self._refusal: RemovalRefused | None = None
 
@@ -88,6 +97,7 @@ class Execution:
         book = self._open(audience)
         if self._still_working(book):
             return
+        book = self._reopened(book)
         if confirming and book.is_settled:  # all was sent before: only the channel's own work was waited for
             self._finish(book)
             return
@@ -95,9 +105,12 @@ class Execution:
             if self._is_unchanged(book, reading, audience):
                 self._finish(book)
                 return
-            version = self._version(reading)
-            members, current = self._planned(book, version) or self._read(reading, book)
-        self._compare(audience, book, members, current, version)
+            touched = self._gather(reading, book)
+        try:
+            self._compare(audience, book, touched, reading)
+        finally:
+            touched.close()
+            book.close()
 
     # ── what is there ──
 
@@ -129,10 +142,18 @@ class Execution:
 
     def _open(self, audience: RemoteAudience | None) -> Book:
         """The ledger of this audience and its life; of another one nothing counts."""
-        book = self._work.ledger.load()
+        book = Book.of(self._work.ledger)
         if audience is None or book.header.get("life") != _life(audience):
-            return Book(book.table.clear(), {}, book.generation)
+            book.close()
+            return Book(self._work.ledger.generations(), void=True)
         return book
+
+    def _reopened(self, book: Book) -> Book:
+        """With what the platform's own work has come to."""
+        if not book.waiting:
+            return book
+        book.close()
+        return Book.of(self._work.ledger)
 
     def _still_working(self, book: Book) -> bool:
         """Asks how the platform's own work stands; while it goes on the refresh waits."""
@@ -146,14 +167,11 @@ class Execution:
                 continue
             for state in states:
                 self._reject(state.rejected)
-            del book.waiting[batch]
             if any(s.failed for s in states):
                 failed += 1
                 self._work.ledger.lost(batch)
             else:
-                refused = book.journal.get(batch, {})
-                self._work.ledger.done(batch, refused)
-                book.table = apply(book.table, {batch: refused})
+                self._work.ledger.done(batch, book.refused(batch))
         if failed:
             self._memory["failed"] = self._memory.get("failed", 0) + 1
             if self._memory["failed"] > len(self._work.settings.waits):
@@ -165,47 +183,69 @@ class Execution:
 
     # ── reading and comparing ──
 
-    def _read(self, reading: Reading, book: Book) -> tuple[Members, pl.DataFrame]:
-        work, columns = self._work, reading.columns
-        if work.channel.traits.needs_consent and not columns.consent and reading.segment.kind is SegmentKind.CONTACTS:
+    def _gather(self, reading: Reading, book: Book) -> Everybody | Some:
+        """Whom to look at, as they are now."""
+        work, columns, kind = self._work, reading.columns, reading.segment.kind
+        if work.channel.traits.needs_consent and not columns.consent and kind is SegmentKind.CONTACTS:
             raise ConsentMissing
-        names = needed(columns)
-        parts: list[pl.DataFrame] = []
-        for batch in reading.batches(names):
-            parts.append(pl.DataFrame(batch))
-            self._beat(Phase.READING, 0, reading.segment.size or 0)
-        if not reading.complete():
-            raise SegmentTorn
-        frame = pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(names, pl.String))
-        members = identify(frame, columns, work.channel.traits.channel, reading.segment.kind)
-        held = present(book.table)["kind"].unique().to_list()
-        current, _ = taken(members.table, work.channel.traits, reading.segment.kind, held=held)
-        matchable = current["member"].n_unique()
-        self._counts = replace(self._counts, members=members.members, matchable=matchable)
-        return members, current
+        allowed = Allowed(work.channel.traits, kind, book.header.get("kinds", ()), bool(book.header.get("clipped")))
+        some = Some(book, allowed, settled=self._is_settled(book), retry_refused=self._retries_refused, due=self._due(book))
+        if self._is_planned(book, self._version(reading)):
+            some.totals = Totals(members=int(book.header.get("counts", {}).get("members", 0)))
+            return some
+        size = reading.segment.size or 0
+        segment = Segment(
+            reading,
+            allowed,
+            seed=work.ledger.seed,
+            memory=work.settings.memory_mib << 20,
+            beat=lambda rows: self._beat(Phase.READING, min(rows, size), size),
+        )
+        looked = book.header.get("looked")
+        stale = looked is None or self._work.clock.now() - datetime.fromisoformat(looked) >= work.settings.look_at_all
+        anew = self._is_full or stale or book.is_empty or book.header.get("rules") != self._rules(reading)
+        found = gather(segment, book, None if anew else some)
+        self._clipped = allowed.clipped
+        return found
 
-    def _planned(self, book: Book, version: str | None) -> tuple[Members, pl.DataFrame] | None:
-        """What the ledger was last planned for, where the source proves that it has not changed since; None where it does not."""
-        if version is None or book.header.get("version") != version or "totals" not in self._memory:
-            return None
-        current = present(book.table).select("member", "kind", "value")
-        known = book.header.get("counts", {})
-        members, matchable = int(known.get("members", 0)), int(known.get("matchable", 0))
-        return Members(current, 0, members, matchable, {}, pl.Series(dtype=pl.UInt64)), current
+    @property
+    def _is_full(self) -> bool:
+        return self._run.kind is RefreshKind.FULL and not self._memory.get("resent")
+
+    @property
+    def _retries_refused(self) -> bool:
+        """A person's request tries refused members again."""
+        return self._run.requested_by is not None and "totals" not in self._memory
+
+    def _is_planned(self, book: Book, version: str | None) -> bool:
+        """Whether the ledger was last planned for this refresh, and the source proves that nothing has changed since."""
+        return version is not None and book.header.get("version") == version and "totals" in self._memory
+
+    def _rules(self, reading: Reading) -> str:
+        """Names all that makes identifiers out of rows: equal rules give equal identifiers of equal rows."""
+        traits = self._work.channel.traits
+        words = f"{RULES}/{VERSION}/{reading.columns}/{reading.segment.kind}/{sorted(traits.kinds)}/{traits.max_identifiers}"
+        return hashlib.sha256(words.encode()).hexdigest()
 
     def _version(self, reading: Reading) -> str | None:
         """Names content and rules together: what gave the same identifiers before gives them again."""
         if reading.version is None:
             return None
-        rules = f"{RULES}/{reading.columns}/{sorted(self._work.channel.traits.kinds)}/{self._work.channel.traits.max_identifiers}"
-        return hashlib.sha256(f"{reading.version}|{rules}".encode()).hexdigest()
+        return hashlib.sha256(f"{reading.version}|{self._rules(reading)}".encode()).hexdigest()
+
+    def _due(self, book: Book) -> tuple[tuple[int, int], ...]:
+        """Ranges of members whose turn it is to be sent again, so that the platform does not forget them."""
+        memory, renewed = self._work.channel.traits.memory, book.header.get("renewed")
+        if memory is None or renewed is None:
+            return ()
+        return renewal(datetime.fromisoformat(renewed), self._work.clock.now(), memory / 2)
 
     def _is_unchanged(self, book: Book, reading: Reading, audience: RemoteAudience | None) -> bool:
         """Whether the source proves that the ledger's last plan still holds, and nothing else asks for work."""
-        if self._run.kind not in (RefreshKind.ROUTINE, RefreshKind.REQUESTED) or audience is None:
+        if self._run.kind not in (RefreshKind.ROUTINE, RefreshKind.REQUESTED) or audience is None or self._due(book):
             return False
         version = self._version(reading)
-        refused = book.table.filter(pl.col("state") == State.REFUSED).height if self._run.requested_by else 0
+        refused = book.counts.refused if self._run.requested_by else 0
         if version is None or book.header.get("version") != version or not book.is_settled or refused:
             return False
         if "totals" not in self._memory:
@@ -216,58 +256,107 @@ class Execution:
             )
         return True
 
-    def _compare(
-        self, audience: RemoteAudience | None, book: Book, members: Members, current: pl.DataFrame, version: str | None
-    ) -> None:
-        run = self._run
-        self._beat(Phase.COMPARING, 0, members.members, now=True)
-        full = run.kind is RefreshKind.FULL and not self._memory.get("resent")
-        again = run.requested_by is not None and "totals" not in self._memory  # a person's request tries refused members again
-        settled = self._is_settled(book)
-        plan = compare(current, book.table, withdrawn=members.withdrawn, settled=settled, everything=full, retry_refused=again)
-        self._held = self._is_guarded(plan, current)
+    def _compare(self, audience: RemoteAudience | None, book: Book, touched: Everybody | Some, reading: Reading) -> None:
+        self._beat(Phase.COMPARING, 0, touched.totals.members, now=True)
+        settled, full = self._is_settled(book), self._is_full
+        replaces = full and self._work.channel.traits.can_replace
+        comparison = Comparison(
+            touched,
+            settled=settled,
+            everything=full,
+            retry_refused=self._retries_refused,
+            due=self._due(book),
+            replaces=replaces,
+        )
+        survey = comparison.survey
+        known = survey.known if isinstance(touched, Everybody) else book.counts.present
+        matchable = known - survey.known + survey.matchable
+        self._counts = replace(self._counts, members=touched.totals.members, matchable=matchable)
+        self._held = self._is_guarded(survey, known, matchable)
+        self._count(survey, matchable)
         if self._held:  # who withdrew consent leaves all the same
-            staying = present(book.table).select("member", "kind", "value").unique()
-            current = staying.join(members.withdrawn.to_frame("member"), on="member", how="anti")
-            shown, plan, full = plan, compare(current, book.table, settled=settled), False
-            if run.kind is RefreshKind.DRY:
+            if self._run.kind is RefreshKind.DRY:
                 self._held = False
-                self._count(shown)
-                self._tried(book, "segment_shrunk" if members.members else "segment_empty")
+                self._count(survey, matchable)
+                self._tried(book, "segment_shrunk" if touched.totals.members else "segment_empty")
                 return
-            if plan.is_empty:
-                self._hold(shown, book, members)
+            shown, code = survey, "segment_shrunk" if touched.totals.members else "segment_empty"
+            some = Some(book, Allowed(self._work.channel.traits, reading.segment.kind), settled=settled, retry_refused=False)
+            some.leave(survey.withdrawn)
+            some.totals, touched = touched.totals, some
+            comparison, full, replaces = Comparison(some, settled=settled), False, False
+            survey = comparison.survey
+            if survey.is_empty:
+                self._hold(shown, book, code, matchable)
                 return
-        self._count(plan)
-        if run.kind is RefreshKind.DRY:
+        if self._run.kind is RefreshKind.DRY:
             self._tried(book, None)
             return
-        header: dict[str, Any] = {
-            "version": None if self._held else version,
-            "counts": {"members": members.members, "matchable": self._counts.matchable},
-        }
+        self._plan(audience, book, touched, comparison, reading, replaces=replaces)
+
+    def _plan(
+        self,
+        audience: RemoteAudience | None,
+        book: Book,
+        touched: Everybody | Some,
+        comparison: Comparison,
+        reading: Reading,
+        *,
+        replaces: bool,
+    ) -> None:
+        """Writes down what will be done, and does it."""
+        survey = comparison.survey
         if audience is None:
             audience = self._work.channel.create(
-                self._target, name=self._sync.name, key=self._sync.id, kinds=frozenset(KINDS[k] for k in current["kind"].unique())
+                self._target, name=self._sync.name, key=self._sync.id, kinds=frozenset(KINDS[k] for k in survey.kinds)
             )
             self._adopt(audience)
-        header |= {"life": _life(audience), "audience": audience.id, "format": 1}
-        header |= {"removed": book.header["removed"]} if "removed" in book.header else {}
-        if plan.is_empty:
+        header = self._header(book, touched, survey, reading) | {"life": _life(audience), "audience": audience.id}
+        silent = survey.is_empty and isinstance(touched, Some) and not touched.has_news
+        if silent:
             if header != dict(book.header):
-                self._note_header(book, header)
-            self._finish(book)
+                self._work.ledger.seen(header)
+            self._finish(Book.of(self._work.ledger))
             return
-        self._deliver(plan, current, book, header, full=full, settled=settled)
+        if survey.removes:
+            header["removed"] = ""  # at a time that is only known when all are sent
+        self._remember()
+        self._beat(Phase.COMPARING, 0, 0, now=True)
+        traits, floor = self._work.channel.traits, self._work.settings.compact_below
+        record(self._work.ledger, book, touched, comparison, header=header, traits=traits, floor=floor)
+        touched.close()
+        if survey.is_empty:
+            self._finish(Book.of(self._work.ledger))
+            return
+        self._deliver(survey, header, replaces=replaces)
 
-    def _is_guarded(self, plan: Plan, current: pl.DataFrame) -> bool:
+    def _header(self, book: Book, touched: Everybody | Some, survey: Survey, reading: Reading) -> dict[str, Any]:
+        now = self._work.clock.now().isoformat()
+        before, everybody = book.header, isinstance(touched, Everybody)
+        kinds = survey.kinds if everybody else survey.kinds | set(before.get("kinds", ()))
+        header: dict[str, Any] = {
+            "format": 2,
+            "version": None if self._held else self._version(reading),
+            "rules": before.get("rules") if self._held else self._rules(reading),
+            "kinds": sorted(kinds),
+            "clipped": self._clipped or bool(before.get("clipped")),
+            "counts": {
+                "members": self._counts.members,
+                "matchable": self._counts.matchable,
+                "reasons": touched.totals.reasons,
+            },
+            "looked": now if everybody else before.get("looked"),
+            "renewed": now if self._is_full or "renewed" not in before or self._due(book) else before["renewed"],
+        }
+        return header | ({"removed": before["removed"]} if "removed" in before else {})
+
+    def _is_guarded(self, survey: Survey, known: int, matchable: int) -> bool:
         approved = self._run.approved_removals
-        if not plan.known or not plan.left or (approved is not None and plan.left <= approved):
+        if not known or not survey.left or (approved is not None and survey.left <= approved):
             return False
         share = self._store.guard_share(self._sync)
         share = self._work.settings.guard_share if share is None else share
-        empty = not current.height
-        return empty or (plan.left > share * plan.known and plan.left >= self._work.settings.guard_floor)
+        return not matchable or (survey.left > share * known and survey.left >= self._work.settings.guard_floor)
 
     # ── sending ──
 
@@ -278,51 +367,34 @@ class Execution:
             return True
         return bool(removed) and self._work.clock.now() >= datetime.fromisoformat(removed) + self._work.channel.traits.settle
 
-    def _deliver(
-        self, plan: Plan, current: pl.DataFrame, book: Book, header: dict[str, Any], *, full: bool, settled: bool
-    ) -> None:
+    def _deliver(self, survey: Survey, header: dict[str, Any], *, replaces: bool) -> None:
         """Removals first, then whoever shares nothing with them; the others after the platform has settled."""
         traits, ledger = self._work.channel.traits, self._work.ledger
-        replaces = full and traits.can_replace
-        if replaces:
-            everybody = current.sort("member")
-            plan = replace(plan, adds=everybody, again=everybody.clear())
-        removes = in_batches(plan.removes, traits, first=0)
-        first = int(removes["batch"].max() or 0) + 1 if removes.height else 0  # type: ignore[arg-type]
-        adds = in_batches(plan.adds, traits, first=first)
-        planned = replace(plan, removes=removes, adds=adds)
-        table = intend(planned, current, book.table, settled=settled)
-        if removes.height:
-            header["removed"] = ""  # at a time that is only known when all are sent
-        self._remember()
-        self._beat(Phase.COMPARING, 0, 0, now=True)
-        ledger.write(table, header)
+        plan = Book.of(ledger)
         sent: list[Sent] = []
         if replaces:
-            sent.append(self._carry(Op.REPLACE, Phase.ADDING, adds))
+            sent.append(self._carry(Op.REPLACE, Phase.ADDING, plan, survey.adds))
             if not sent[-1].waiting:
-                for batch in removes["batch"].unique():
-                    ledger.done(batch, {})
-                    sent[-1].done[batch] = {}
+                for batch in plan.counts.sizes:
+                    if batch < ADDING:
+                        ledger.done(batch, {})
         else:
-            sent.append(self._carry(Op.REMOVE, Phase.REMOVING, removes))
+            sent.append(self._carry(Op.REMOVE, Phase.REMOVING, plan, survey.removes))
         if header.get("removed") == "":
             header["removed"] = self._work.clock.now().isoformat()
             ledger.seen(header)
         if not replaces:
-            sent.append(self._carry(Op.ADD, Phase.ADDING, adds))
-        if full:
+            sent.append(self._carry(Op.ADD, Phase.ADDING, plan, survey.adds))
+        plan.close()
+        if self._is_full:
             self._memory["resent"] = True
-        waiting = {k: v for wave in sent for k, v in wave.waiting.items()}
-        if plan.again.height or waiting or self._held:
-            wait = traits.settle if plan.again.height else timedelta(0)
-            self._settle(wait)
+        if survey.again or any(wave.waiting for wave in sent) or self._held:
+            self._settle(traits.settle if survey.again else timedelta(0))
             return
-        book = Book(apply(table, {k: v for wave in sent for k, v in wave.done.items()}), header, book.generation + 1)
-        self._finish(book)
+        self._finish(Book.of(ledger))
 
-    def _carry(self, op: Op, phase: Phase, table: pl.DataFrame) -> Sent:
-        work, total = self._work, table["member"].n_unique() if table.height else 0
+    def _carry(self, op: Op, phase: Phase, plan: Book, total: int) -> Sent:
+        work, state = self._work, State.LEAVING if op is Op.REMOVE else State.SENDING
         begun = self._monotonic()
 
         def beat(done: int) -> None:
@@ -340,7 +412,7 @@ class Execution:
             retries=work.settings.retries,
         )
         try:
-            sent = courier.carry(op, table, session=_session(self._run, op))
+            sent = courier.carry(op, requests(plan.newest, state), total=total, session=_session(self._run, op))
         except RemovalRefused as error:
             self._refusal = error  # who is new still goes in; the refresh fails at its end, and those members stay to be removed
             return Sent()
@@ -397,27 +469,20 @@ class Execution:
         self._memory.pop("troubles", None)
         self._store.settle(self._run.id, self._run.fence, self._work.clock.now() + wait, self._memory)
 
-    def _hold(self, plan: Plan, book: Book, members: Members) -> None:
-        counts = replace(self._counts, removed=plan.left, added=plan.added, delivered=book.delivered, unchanged=plan.unchanged)
-        code = "segment_shrunk" if members.members else "segment_empty"
+    def _hold(self, survey: Survey, book: Book, code: str, matchable: int) -> None:
+        unchanged = matchable - survey.adds - survey.again
+        counts = replace(self._counts, removed=survey.left, added=survey.added, delivered=book.delivered, unchanged=unchanged)
         self._store.hold(self._run.id, self._run.fence, counts, code, now=self._work.clock.now())
-
-    def _note_header(self, book: Book, header: Mapping[str, Any]) -> None:
-        if book.generation and book.header:
-            self._work.ledger.seen(header)
-        else:
-            self._work.ledger.write(book.table, header)
 
     # ── what people see, and what the next claim knows ──
 
-    def _count(self, plan: Plan) -> None:
+    def _count(self, survey: Survey, matchable: int) -> None:
         """Counts once what the first plan of this refresh does; later plans of the same refresh only go on with it."""
         if "totals" in self._memory or self._held:
             return
-        again = plan.again["member"].n_unique() if plan.again.height else 0
-        adds = plan.adds["member"].n_unique() if plan.adds.height else 0
-        again += max(adds - plan.added, 0)
-        self._counts = replace(self._counts, added=plan.added, removed=plan.left, again=again, unchanged=plan.unchanged)
+        again = survey.again + max(survey.adds - survey.added, 0)
+        unchanged = matchable - survey.adds - survey.again
+        self._counts = replace(self._counts, added=survey.added, removed=survey.left, again=again, unchanged=unchanged)
 
     def _reject(self, reasons: Mapping[str, int]) -> None:
         for reason, number in reasons.items():

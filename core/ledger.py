@@ -1,66 +1,160 @@
 """What has been delivered to one audience: files in a folder a sync, encrypted with the sync's own key.
 
-A *generation* is a snapshot of the whole ledger, written before the first request of a plan; it says what may become of every
-identifier. Its *journal* grows by one small record after each answer, so that a kill at any moment loses at most the answers of
-requests in flight, which then still count as "may or may not be there".
+A *generation* is written before the first request of a plan; it says what may become of every identifier that the plan concerns.
+The first one, and now and then a later one, is *whole*; the others hold only the members that a plan touched, which replace what
+older ones say of these members. Beside each lies a *journal* that grows by one small record after each answer, so that a kill at
+any moment loses at most the answers of requests in flight, which then still count as "may or may not be there".
 
-On disk: `NNNNNNNN.ledger` is `SEGLEDG1`, then blocks of (length u32 LE, nonce 12 bytes, AES-256-GCM of at most 4 MiB). The blocks
-together are a length (u32 LE), the header as JSON of that length, and an Arrow IPC file. `NNNNNNNN.journal` is a row of such
-blocks, each a JSON object. A block is bound to the sync, the file's name, its place, and whether it is the last one: blocks
-cannot be moved, swapped or cut off (of a journal the end may be missing after a crash: a torn last record counts as
-never written). A
-generation is made under another name, flushed and linked in place; a name that exists already means that another worker has taken
-over.
+On disk `NNNNNNNN.ledger` is `SEGLEDG2`, then blocks, the last of which is the index, then its place (u64 LE). A block is a
+length (u32 LE), a nonce of 12 bytes and AES-256-GCM, bound to the sync, the file's name, its place in the file and what it is, so
+that none can be moved, swapped or cut off. Blocks hold columns (`_pack`): of members' identifiers (`light`: member, kind, head,
+state, batch; `values`: of digests what follows the head), or of the segment's rows (fingerprint, member, reasons). Each is in
+ascending order over all blocks of a file. The index is JSON: header, each block's place and bounds, members of each request.
+`NNNNNNNN.TOKEN.journal` is a row of blocks, each a JSON object; every worker writes one of its own. The end of one may be missing
+after a crash: a torn last record counts as never written. A generation is made under another name, flushed and linked in place; a
+name that exists already means that another worker has taken over.
 """
 
-import io
 import json
 import os
 import secrets
 import shutil
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from core.difference import LEDGER_SCHEMA, State
 from core.errors import LeaseLost, SegsyncError
+from core.identifiers import DIGEST, U8, U32, U64, Identifiers, State, bytes_of, joined
 
-_MAGIC = b"SEGLEDG1"
-_BLOCK = 4 << 20
+_MAGIC = b"SEGLEDG2"
 _HEAD = struct.Struct("<I12s")
-_HEADER_BYTES = struct.Struct("<I")
+_TRAILER = struct.Struct("<Q")
+_SIZES = struct.Struct("<I")
+_IDS = 1 << 17  # identifiers in one block
+_ROWS = 1 << 18
+ADDING = 1 << 31  # marks the numbers of batches that add
 
 
 class LedgerDamaged(SegsyncError):
     """The ledger of a sync cannot be read: a file was changed or cut, or its key is another one."""
 
 
-@dataclass(slots=True)
-class Book:
-    """A ledger in memory. `header` names the audience and its life; `waiting`: requests whose outcome comes later."""
+class Sealer:
+    """Seals and opens blocks of one sync's files."""
 
-    table: pl.DataFrame
-    header: Mapping[str, Any]
-    generation: int
-    waiting: dict[int, str] = field(default_factory=dict)
-    journal: dict[int, Mapping[int, str]] = field(default_factory=dict)
+    def __init__(self, sync_id: str, key: bytes) -> None:
+        self._sync_id, self._cipher = sync_id, AESGCM(key)
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing is owed, leaving or unknown."""
-        return not self.table.filter(pl.col("state").is_in([State.SENDING, State.OWED, State.LEAVING])).height
+    def seal(self, plain: bytes, name: str, place: int, what: str) -> bytes:
+        """A block."""
+        nonce = secrets.token_bytes(12)
+        sealed = self._cipher.encrypt(nonce, plain, self._bound(name, place, what))
+        return _HEAD.pack(len(sealed), nonce) + sealed
 
-    @property
-    def delivered(self) -> int:
-        """Members with at least one identifier that is delivered."""
-        return self.table.filter(pl.col("state") == State.DELIVERED)["member"].n_unique() if self.table.height else 0
+    def open(self, block: bytes, name: str, place: int, what: str) -> bytes:
+        """What is in a block. Raises LedgerDamaged."""
+        if len(block) < _HEAD.size or len(block) != _HEAD.size + _HEAD.unpack_from(block)[0]:
+            raise LedgerDamaged
+        try:
+            return self._cipher.decrypt(block[4 : _HEAD.size], block[_HEAD.size :], self._bound(name, place, what))
+        except InvalidTag as error:
+            raise LedgerDamaged from error
+
+    def _bound(self, name: str, place: int, what: str) -> bytes:
+        return f"{self._sync_id}/{name}/{place}/{what}".encode()
+
+
+class Generation:
+    """One generation's file and what its journals say. Blocks are read when they are asked for."""
+
+    def __init__(self, path: Path, sealer: Sealer) -> None:
+        self._path, self._sealer, self.number = path, sealer, int(path.stem)
+        self._file = os.open(path, os.O_RDONLY)  # stays readable when a whole generation replaces this one meanwhile
+        self.close = weakref.finalize(self, os.close, self._file)
+        size = os.fstat(self._file).st_size
+        trailer = os.pread(self._file, _TRAILER.size, max(size - _TRAILER.size, 0))
+        begins = os.pread(self._file, len(_MAGIC), 0) == _MAGIC
+        at = _TRAILER.unpack(trailer)[0] if len(trailer) == _TRAILER.size else size
+        if not begins or at >= size:
+            raise LedgerDamaged
+        self.index: dict[str, Any] = json.loads(self._block((at, size - _TRAILER.size - at), "index"))
+        self.header: Mapping[str, Any] = self.index["header"]
+        self.overrides = self._read_all("overrides", "member")
+        self.waiting: dict[int, str] = {}
+        self.refused: dict[int, Mapping[int, str]] = {}
+        self.done: set[int] = set()
+        for journal in sorted(path.parent.glob(f"{path.stem}.*.journal")):
+            for words in records(journal, sealer):
+                self._note(words)
+
+    def identifiers(self, chunk: Mapping[str, Any]) -> pl.DataFrame:
+        """One chunk's identifiers without their values, as the journals have made them."""
+        columns = _unpack(self._block(chunk["light"], "light"))
+        member = np.repeat(np.cumsum(columns["step"], dtype=np.uint64), columns["many"])
+        sequence = {"member": member} | {n: columns[n] for n in ("kind", "head", "state")}
+        frame = pl.DataFrame(sequence).with_columns(batch=pl.Series(columns["batch"], dtype=pl.UInt32))
+        frame = frame.with_columns(pl.when(pl.col("batch") != _NO_BATCH).then(pl.col("batch")).alias("batch"))
+        return apply(frame, self.done, self.refused)
+
+    def holders(self, chunk: Mapping[str, Any]) -> tuple[U64, U64]:
+        """Member and head of each of one chunk's identifiers."""
+        columns = _unpack(self._block(chunk["light"], "light"), "step", "many", "head")
+        return np.repeat(np.cumsum(columns["step"], dtype=np.uint64), columns["many"]), columns["head"]
+
+    def values(self, chunk: Mapping[str, Any], frame: pl.DataFrame) -> pa.Array:
+        """The values of one chunk; `frame`: its identifiers."""
+        block = self._block(chunk["values"], "values")
+        if not chunk["clear"]:
+            digests = np.empty((frame.height, 32), np.uint8)
+            digests[:, :8] = frame["head"].to_numpy().view(np.uint8).reshape(-1, 8)
+            digests[:, 8:] = np.frombuffer(block, np.uint8).reshape(-1, 24)
+            return pa.Array.from_buffers(DIGEST, frame.height, [None, pa.py_buffer(digests)])
+        with pa.ipc.open_stream(block) as stream:
+            return stream.read_all().column(0).combine_chunks()
+
+    def rows(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
+        """One chunk of rows: `row` (u64, ascending), `member` (u64), `reasons` (u8)."""
+        columns = _unpack(self._block(chunk["at"], chunk["of"]))
+        columns[_KEYS[chunk["of"]]] = np.cumsum(columns.pop("step"), dtype=np.uint64)
+        return columns
+
+    def _read_all(self, of: str, name: str) -> U64:
+        parts = [self.rows(c)[name] for c in self.index["rows"] if c["of"] == of]
+        return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+    def dropped(self) -> U64:
+        """Fingerprints of rows that this generation's plan no longer found."""
+        return self._read_all("dropped", "row")
+
+    def _block(self, place: Sequence[int], what: str) -> bytes:
+        at, size = place
+        return self._sealer.open(os.pread(self._file, size, at), self._path.name, at, what)
+
+    def _note(self, words: Mapping[str, Any]) -> None:
+        if "header" in words:
+            self.header = words["header"]
+        elif "lost" in words:
+            self.waiting.pop(words["lost"], None)
+        elif "sent" in words:
+            self.waiting[words["sent"]] = words["id"]
+            self.refused[words["sent"]] = {int(k): v for k, v in words["refused"].items()}
+        else:
+            batch = words["done"]
+            self.waiting.pop(batch, None)
+            self.done.add(batch)
+            self.refused[batch] = {int(k): v for k, v in words["refused"].items()} | dict(self.refused.get(batch, {}))
 
 
 class Ledgers:
@@ -71,7 +165,7 @@ class Ledgers:
 
     def of(self, sync_id: str) -> "Ledger":
         """The ledger of one sync; the folder is made at the first write."""
-        return Ledger(self._folder / sync_id, sync_id, AESGCM(self._key(sync_id)))
+        return Ledger(self._folder / sync_id, sync_id, self._key(sync_id))
 
     def forget(self, sync_id: str) -> None:
         """Deletes a sync's ledger."""
@@ -81,65 +175,39 @@ class Ledgers:
 class Ledger:
     """One sync's files. `done` and `sent` may be called from several threads."""
 
-    def __init__(self, folder: Path, sync_id: str, cipher: AESGCM) -> None:
-        self._folder, self._sync_id, self._cipher = folder, sync_id, cipher
+    def __init__(self, folder: Path, sync_id: str, key: bytes) -> None:
+        self._folder, self._sealer = folder, Sealer(sync_id, key)
+        self._token = _token()
         self._lock = threading.Lock()
         self._journal: BinaryIO | None = None
         self._records = 0
-        self._generation = 0
+        self._number = 0
+        # a number that only who holds the key can know: fingerprints in another sync's ledger are others
+        self.seed = int.from_bytes(blake2b(key, digest_size=8, person=b"fingerprints").digest()) >> 2
 
-    def load(self) -> Book:
-        """The latest generation with its journal applied; an empty book where there is none. Raises LedgerDamaged."""
-        newest = max((int(p.stem) for p in self._folder.glob("*.ledger")), default=0)
-        self._generation = newest
+    def generations(self) -> list[Generation]:
+        """From the last whole one to the newest; none where nothing was written yet. Raises LedgerDamaged."""
         self.close()
-        if not newest:
-            return Book(pl.DataFrame(schema=LEDGER_SCHEMA), {}, 0)
-        path = self._path(newest, "ledger")
-        data = path.read_bytes()
-        if not data.startswith(_MAGIC):
+        for _ in range(_TRIES):
+            try:
+                found = self._open()
+                break
+            except FileNotFoundError:  # another worker has just made a whole one and dropped these
+                continue
+        else:
             raise LedgerDamaged
-        plain = b"".join(self._blocks(data[len(_MAGIC) :], path.name, sealed_end=True))
-        size = _HEADER_BYTES.unpack_from(plain)[0]
-        header = json.loads(plain[_HEADER_BYTES.size : _HEADER_BYTES.size + size])
-        book = Book(pl.read_ipc(io.BytesIO(plain[_HEADER_BYTES.size + size :])), header, newest)
-        self._replay(book)
-        return book
+        self._number = found[-1].number if found else 0
+        return found
 
-    def write(self, table: pl.DataFrame, header: Mapping[str, Any]) -> None:
-        """A new generation, durable when this returns. Raises LeaseLost when another worker has written it already."""
+    def writing(self, *, whole: bool) -> "Writing":
+        """A new generation, to be filled and committed."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.close()
-        number = self._generation + 1
-        path = self._path(number, "ledger")
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        words = json.dumps(dict(header)).encode()
-        stream = io.BytesIO()
-        stream.write(_HEADER_BYTES.pack(len(words)) + words)
-        table.write_ipc(stream)
-        whole = stream.getbuffer()
-        with part.open("wb") as file:
-            file.write(_MAGIC)
-            ends = list(range(0, max(len(whole), 1), _BLOCK))
-            for place, start in enumerate(ends):
-                file.write(self._seal(bytes(whole[start : start + _BLOCK]), path.name, place, last=start == ends[-1]))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(part, path)  # fails when the name is there, where a rename would overwrite
-        except FileExistsError as error:
-            raise LeaseLost from error
-        finally:
-            part.unlink()
-        self._flush_folder()
-        self._generation = number
-        for old in self._folder.glob("*.*"):
-            if not old.name.startswith(".") and int(old.stem) < number:
-                old.unlink(missing_ok=True)
+        return Writing(self._folder, self._number + 1, self._sealer, whole=whole, committed=self._committed)
 
     def done(self, batch: int, refused: Mapping[int, str]) -> None:
-        """This batch is carried out; `refused`: places of its members that were not taken, with the reason."""
-        self._record({"done": batch, "refused": {str(place): reason for place, reason in refused.items()}})
+        """This batch is carried out; `refused`: members that were not taken, with the reason."""
+        self._record({"done": batch, "refused": {str(member): reason for member, reason in refused.items()}})
 
     def sent(self, batch: int, request_id: str, refused: Mapping[int, str]) -> None:
         """The platform works on it and tells the outcome later."""
@@ -150,7 +218,7 @@ class Ledger:
         self._record({"lost": batch})
 
     def seen(self, header: Mapping[str, Any]) -> None:
-        """Nothing had to be sent: only what the header says has changed."""
+        """Only what the header says has changed."""
         self._record({"header": dict(header)})
 
     def close(self) -> None:
@@ -159,113 +227,232 @@ class Ledger:
             if self._journal:
                 self._journal.close()
             self._journal, self._records = None, 0
+            self._token = _token()
 
     # ── underneath ──
 
-    def _path(self, number: int, suffix: str) -> Path:
-        return self._folder / f"{number:08d}.{suffix}"
+    def _open(self) -> list[Generation]:
+        found: list[Generation] = []
+        for number in sorted((int(p.stem) for p in self._folder.glob("*.ledger")), reverse=True):
+            found.insert(0, Generation(self._folder / f"{number:08d}.ledger", self._sealer))
+            if found[0].index["whole"]:
+                return found
+        if found:
+            raise FileNotFoundError
+        return found
+
+    def _committed(self, number: int) -> None:
+        self._number = number
 
     def _record(self, words: Mapping[str, Any]) -> None:
         with self._lock:
-            path = self._path(self._generation, "journal")
+            path = self._folder / f"{self._number:08d}.{self._token}.journal"
             if self._journal is None:
-                self._records = self._trim(path)
                 self._journal = path.open("ab")
-                self._flush_folder()
-            self._journal.write(self._seal(json.dumps(words).encode(), path.name, self._records, last=False))
+                flush_folder(self._folder)
+            self._journal.write(self._sealer.seal(json.dumps(words).encode(), path.name, self._records, "record"))
             self._journal.flush()
             os.fsync(self._journal.fileno())
             self._records += 1
 
-    def _trim(self, path: Path) -> int:
-        """Cuts a torn record off the end; how many whole ones there are."""
-        if not path.exists():
-            return 0
-        data, size, count = path.read_bytes(), 0, 0
-        for plain in self._blocks(data, path.name, sealed_end=False):
-            size += _HEAD.size + len(plain) + 16
-            count += 1
-        if size < len(data):
-            os.truncate(path, size)
-        return count
 
-    def _replay(self, book: Book) -> None:
-        path = self._path(book.generation, "journal")
-        if not path.exists():
-            return
-        done: list[int] = []
-        for plain in self._blocks(path.read_bytes(), path.name, sealed_end=False):
-            words = json.loads(plain)
-            if "header" in words:
-                book.header = words["header"]
-            elif "lost" in words:
-                book.waiting.pop(words["lost"], None)
-            elif "sent" in words:
-                book.waiting[words["sent"]] = words["id"]
-                book.journal[words["sent"]] = {int(k): v for k, v in words["refused"].items()}
-            else:
-                batch = words["done"]
-                book.waiting.pop(batch, None)
-                done.append(batch)
-                book.journal[batch] = {int(k): v for k, v in words["refused"].items()} | dict(book.journal.get(batch, {}))
-        book.table = apply(book.table, {batch: book.journal[batch] for batch in done})
+class Writing:
+    """A generation in the making, as a context: members and rows, each ascending, then `commit`; without it nothing is left."""
 
-    def _seal(self, plain: bytes, name: str, place: int, *, last: bool) -> bytes:
-        nonce = secrets.token_bytes(12)
-        sealed = self._cipher.encrypt(nonce, plain, self._bound(name, place, last=last))
-        return _HEAD.pack(len(sealed), nonce) + sealed
+    def __init__(self, folder: Path, number: int, sealer: Sealer, *, whole: bool, committed: Callable[[int], None]) -> None:
+        self._folder, self._number, self._sealer, self._committed = folder, number, sealer, committed
+        self.whole = whole
+        self._path = folder / f"{number:08d}.ledger"
+        self._part = folder / f".{self._path.name}.{secrets.token_hex(4)}"
+        self._index: dict[str, Any] = {"whole": whole, "chunks": [], "rows": []}
+        self._waiting: list[Identifiers] = []
+        self._height = 0
 
-    def _bound(self, name: str, place: int, *, last: bool) -> bytes:
-        return f"{self._sync_id}/{name}/{place}/{int(last)}".encode()
+    def __enter__(self) -> Self:
+        self._file: BinaryIO = self._part.open("wb")
+        self._file.write(_MAGIC)
+        return self
 
-    def _blocks(self, data: bytes, name: str, *, sealed_end: bool) -> Iterator[bytes]:
-        at, place = 0, 0
-        while at < len(data):
-            whole = at + _HEAD.size <= len(data)
-            size, nonce = _HEAD.unpack_from(data, at) if whole else (0, b"")
-            end = at + _HEAD.size + size
-            if not whole or end > len(data):
-                if sealed_end:
-                    raise LedgerDamaged
-                return  # a journal's record that was being written when the process died
-            try:
-                bound = self._bound(name, place, last=sealed_end and end == len(data))
-                yield self._cipher.decrypt(nonce, data[at + _HEAD.size : end], bound)
-            except InvalidTag as error:
-                if not sealed_end and end == len(data):
-                    return
-                raise LedgerDamaged from error
-            at, place = end, place + 1
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+        self._part.unlink(missing_ok=True)
 
-    def _flush_folder(self) -> None:
-        handle = os.open(self._folder, os.O_RDONLY)
+    def members(self, found: Identifiers) -> None:
+        """Whole members, ascending, after those of earlier calls."""
+        self._waiting.append(found)
+        self._height += found.height
+        if self._height >= _IDS:
+            self._flush()
+
+    def rows(self, of: str, **columns: U64 | U8) -> None:
+        """`rows` of the segment that are new, `dropped` ones, or `overrides`: members of which older generations do not count."""
+        key = _KEYS[of]
+        for start in range(0, len(columns[key]), _ROWS):
+            part: dict[str, Any] = {name: column[start : start + _ROWS] for name, column in columns.items()}
+            first, last = int(part[key][0]), int(part[key][-1])
+            part["step"] = np.diff(part.pop(key), prepend=np.uint64(0))
+            size = len(part["step"])
+            self._index["rows"].append({"of": of, "n": size, "first": first, "last": last, "at": self._write(_pack(part), of)})
+
+    def commit(self, header: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+        """Durable when this returns. `counts`: see `Book`. Raises LeaseLost when another worker has written it already."""
+        self._flush(last=True)
+        self._index |= {"header": dict(header), "counts": dict(counts)}
+        at = self._file.tell()
+        self._file.write(self._sealer.seal(json.dumps(self._index).encode(), self._path.name, at, "index"))
+        self._file.write(_TRAILER.pack(at))
+        self._file.flush()
+        os.fsync(self._file.fileno())
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            os.link(self._part, self._path)  # fails when the name is there, where a rename would overwrite
+        except FileExistsError as error:
+            raise LeaseLost from error
+        flush_folder(self._folder)
+        self._committed(self._number)
+        if self.whole:
+            for old in self._folder.glob("*.*"):
+                if not old.name.startswith(".") and int(old.name.split(".")[0]) < self._number:
+                    old.unlink(missing_ok=True)
+
+    def _flush(self, *, last: bool = False) -> None:
+        """Writes full blocks; no member is divided between two."""
+        found = joined(self._waiting)
+        start = 0
+        if found.height:
+            member = found.column("member")
+            while found.height - start >= (1 if last else _IDS):
+                stop = min(start + _IDS, found.height)
+                stop = int(np.searchsorted(member, member[stop - 1], side="right"))
+                if stop == found.height and not last:
+                    break
+                self._chunk(found.between(start, stop))
+                start = stop
+        self._waiting = [found.between(start, found.height)] if start < found.height else []
+        self._height = found.height - start
+
+    def _chunk(self, part: Identifiers) -> None:
+        frame = part.frame
+        runs = frame.select(pl.col("member").rle().struct.unnest())
+        step = np.diff(runs["value"].to_numpy(), prepend=np.uint64(0))
+        columns: dict[str, Any] = {"step": step, "many": runs["len"].to_numpy().astype(np.uint16)}
+        columns |= {name: part.column(name) for name in ("kind", "head", "state")}
+        columns["batch"] = frame["batch"].fill_null(_NO_BATCH).to_numpy()
+        clear = part.values.type != DIGEST
+        if clear:
+            sink = pa.BufferOutputStream()
+            table = pa.table({"value": part.values})
+            with pa.ipc.new_stream(sink, table.schema) as stream:
+                stream.write_table(table)
+            values = sink.getvalue().to_pybytes()
+        else:
+            values = np.ascontiguousarray(bytes_of(part.values)[:, 8:]).tobytes()
+        states = set(frame["state"].unique())
+        light, digests = self._write(_pack(columns), "light"), self._write(values, "values")
+        self._index["chunks"].append(
+            {
+                "n": frame.height, "first": int(runs["value"][0]), "last": int(runs["value"][-1]), "clear": clear,
+                "unsettled": not states.isdisjoint(UNSETTLED), "leaving": not states.isdisjoint(LEAVING),
+                "light": light, "values": digests,
+            }
+        )  # fmt: skip
+
+    def _write(self, plain: bytes, what: str) -> tuple[int, int]:
+        at = self._file.tell()
+        block = self._sealer.seal(plain, self._path.name, at, what)
+        self._file.write(block)
+        return at, len(block)
 
 
-def apply(table: pl.DataFrame, done: Mapping[int, Mapping[int, str]]) -> pl.DataFrame:
-    """The ledger after these batches: what was sending is delivered or refused, what was leaving is gone.
+def records(path: Path, sealer: Sealer) -> Iterator[Mapping[str, Any]]:
+    """A journal's records; what a crash has torn off at the end is left out. Raises LedgerDamaged."""
+    data, at, count = path.read_bytes(), 0, 0
+    while at + _HEAD.size <= len(data):
+        end = at + _HEAD.size + _HEAD.unpack_from(data, at)[0]
+        if end > len(data):
+            return
+        try:
+            yield json.loads(sealer.open(data[at:end], path.name, count, "record"))
+        except LedgerDamaged:
+            if end == len(data):
+                return
+            raise
+        at, count = end, count + 1
 
-    Places in a batch count its members in the table's order, from 0.
-    """
-    if not done:
-        return table
-    finished = pl.col("batch").is_in(pl.Series(list(done), dtype=pl.UInt32).implode()).fill_null(value=False)
+
+def apply(frame: pl.DataFrame, done: set[int], refused: Mapping[int, Mapping[int, str]]) -> pl.DataFrame:
+    """Identifiers after these batches: what was sending is delivered or refused, what was leaving is gone."""
+    if not done or not frame["batch"].is_not_null().any():
+        return frame
+    finished = pl.col("batch").is_in(pl.Series(sorted(done), dtype=pl.UInt32).implode()).fill_null(value=False)
     leaving = finished & (pl.col("state") == State.LEAVING)
-    table = table.with_columns(state=pl.when(leaving).then(pl.lit(int(State.GONE), dtype=pl.UInt8)).otherwise(pl.col("state")))
-    refused = [(batch, place) for batch, places in done.items() for place in places]
     sending = finished & (pl.col("state") == State.SENDING)
-    if refused:
-        marks = pl.DataFrame(refused, schema={"batch": pl.UInt32, "place": pl.UInt32}, orient="row")
-        marks = marks.with_columns(bad=pl.lit(int(State.REFUSED), dtype=pl.UInt8))
-        place = (pl.col("member").rle_id().over("batch")).cast(pl.UInt32).alias("place")
-        table = table.with_columns(place).join(marks, on=["batch", "place"], how="left", maintain_order="left")
-        state = pl.col("bad").fill_null(int(State.DELIVERED))
-    else:
-        state = pl.lit(int(State.DELIVERED), dtype=pl.UInt8)
-    return table.with_columns(
-        state=pl.when(sending).then(state).otherwise(pl.col("state")),
-        batch=pl.when(finished).then(None).otherwise(pl.col("batch")),
-    ).select(list(LEDGER_SCHEMA))
+    bad = [member for batch in done & refused.keys() for member in refused[batch]]
+    is_bad = pl.col("member").is_in(pl.Series(bad, dtype=pl.UInt64).implode())
+    state = (
+        pl.when(is_bad).then(int(State.REFUSED)).otherwise(int(State.DELIVERED)).cast(pl.UInt8) if bad else _lit(State.DELIVERED)
+    )
+    return frame.with_columns(
+        state=pl.when(leaving).then(_lit(State.GONE)).when(sending).then(state).otherwise("state"),
+        batch=pl.when(~finished).then("batch"),
+    )
+
+
+def _token() -> str:
+    """Names a journal; journals are read in the order of their names."""
+    return f"{time.time_ns():020d}-{secrets.token_hex(4)}"
+
+
+def flush_folder(folder: Path) -> None:
+    """Makes names durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+_TRIES = 5
+_NO_BATCH = (1 << 32) - 1
+UNSETTLED = [int(s) for s in (State.SENDING, State.OWED, State.LEAVING, State.GONE)]
+LEAVING = [int(State.LEAVING), int(State.GONE)]
+_KEYS = {"rows": "row", "dropped": "row", "overrides": "member"}
+_RANDOM = {"head", "member"}  # nothing to squeeze there
+
+
+def _lit(state: State) -> pl.Expr:
+    return pl.lit(int(state), dtype=pl.UInt8)
+
+
+def _pack(columns: Mapping[str, U64 | U32 | U8]) -> bytes:
+    """Columns as a length, JSON that names them, and their bytes, squeezed by Zstandard where that helps."""
+    codec = pa.Codec("zstd", 1)
+    names, parts = [], []
+    for name, column in columns.items():
+        raw = np.ascontiguousarray(column)
+        if name == "step":  # differences: their high bytes are alike, so bytes of one place go together
+            part = codec.compress(raw.view(np.uint8).reshape(-1, 8).T.tobytes(), asbytes=True)
+        else:
+            part = raw.tobytes() if name in _RANDOM else codec.compress(raw.tobytes(), asbytes=True)
+        names.append((name, raw.dtype.str, len(raw), len(part)))
+        parts.append(part)
+    words = json.dumps(names).encode()
+    return b"".join([_SIZES.pack(len(words)), words, *parts])
+
+
+def _unpack(block: bytes, *only: str) -> dict[str, Any]:
+    codec = pa.Codec("zstd", 1)
+    size = _SIZES.unpack_from(block)[0]
+    at = _SIZES.size + size
+    found: dict[str, Any] = {}
+    for name, dtype, count, length in json.loads(block[_SIZES.size : at]):
+        if only and name not in only:
+            at += length
+            continue
+        part = block[at : at + length]
+        kind = np.dtype(dtype)
+        raw = part if name in _RANDOM else codec.decompress(part, count * kind.itemsize, asbytes=True)
+        if name == "step":
+            raw = np.frombuffer(raw, np.uint8).reshape(8, -1).T.tobytes()
+        found[name] = np.frombuffer(raw, kind)
+        at += length
+    return found

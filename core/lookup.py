@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from core.access import require
-from core.difference import State
+from core.book import Book
 from core.errors import InvalidInput
-from core.identity import CODES, identify
+from core.identifiers import State
+from core.identity import identify
 from core.ledger import Ledgers
 from core.models import Action, Actor, Channel, IdentifierKind, SegmentKind, Sync
 from core.ports import Clock, ColumnMap
@@ -17,7 +18,7 @@ from core.store.syncs import SyncFilter
 
 __all__ = ["Hit", "Lookup"]
 
-_THERE = [int(s) for s in (State.DELIVERED, State.SENDING, State.OWED, State.LEAVING)]
+_THERE = {State.DELIVERED, State.SENDING, State.OWED, State.LEAVING}
 _CHUNK = 500
 
 
@@ -39,16 +40,16 @@ class Lookup:
         """Raises NotAllowed."""
         require(actor, Action.LOOKUP)
 
-    def digests(self, actor: Actor, kind: IdentifierKind, value: str) -> dict[Channel, tuple[int, bytes]]:
+    def digests(self, actor: Actor, kind: IdentifierKind, value: str) -> dict[Channel, int]:
         """How each channel names this person, from what was typed. Raises NotAllowed, InvalidInput(field="value")."""
         self.require(actor)
         names = {IdentifierKind.EMAIL: ColumnMap(email=("x",)), IdentifierKind.PHONE: ColumnMap(phone=("x",))}
         frame = pl.DataFrame({"x": [value.strip()]})
-        found: dict[Channel, tuple[int, bytes]] = {}
+        found: dict[Channel, int] = {}
         for channel in Channel:
-            table = identify(frame, names[kind], channel, SegmentKind.CONTACTS).table
-            if table.height:
-                found[channel] = (CODES[kind], bytes(table["value"][0]))
+            named = identify(frame, names[kind], channel, SegmentKind.CONTACTS).identifiers
+            if named.height:
+                found[channel] = int(named.column("head")[0])
         if not found:
             said = (
                 "an e-mail address"
@@ -58,7 +59,7 @@ class Lookup:
             raise InvalidInput(f"This is not {said}.", field="value")
         return found
 
-    def find(self, actor: Actor, digests: Mapping[Channel, tuple[int, bytes]]) -> list[Hit]:
+    def find(self, actor: Actor, digests: Mapping[Channel, int]) -> list[Hit]:
         """The syncs whose ledger holds the person. Slow: every ledger is read. That somebody looked is audited, not for whom."""
         self.require(actor)
         hits = []
@@ -66,20 +67,18 @@ class Lookup:
             named = digests.get(sync.channel)
             if named is None or sync.segment_kind is not SegmentKind.CONTACTS:
                 continue
-            states = self._states(sync, *named)
+            states = self._states(sync, named)
             if states:
-                hits.append(Hit(sync, leaving=int(State.LEAVING) in states))
+                hits.append(Hit(sync, leaving=State.LEAVING in states))
         self._store.journal.note(actor, "lookup", "a person", self._clock.now(), found=len(hits))
         return hits
 
-    def _states(self, sync: Sync, kind: int, value: bytes) -> set[int]:
-        ledger = self._ledgers.of(sync.id)
+    def _states(self, sync: Sync, head: int) -> set[State]:
+        book = Book.of(self._ledgers.of(sync.id))
         try:
-            table = ledger.load().table
+            return book.states(head) & _THERE
         finally:
-            ledger.close()
-        held = table.filter((pl.col("kind") == kind) & (pl.col("value") == value) & pl.col("state").is_in(_THERE))
-        return set(held["state"].to_list())
+            book.close()
 
     def _syncs(self, org_id: str) -> Iterator[Sync]:
         offset = 0

@@ -1,90 +1,163 @@
 """Members into requests: what a channel takes of a segment, how members fall into batches, and a batch's columns."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from core.identity import CODES, KINDS
+from core.identifiers import (
+    CODES,
+    DIGEST,
+    DIGESTS,
+    KINDS,
+    LEDGER_SCHEMA,
+    U8,
+    U32,
+    U64,
+    Identifiers,
+    Mask,
+    State,
+    each,
+    firsts,
+    joined,
+)
+from core.ledger import ADDING, Generation
 from core.models import IdentifierKind, SegmentKind
 from core.ports import Batch, ChannelTraits, Column
 
-_DIGESTS = (IdentifierKind.EMAIL, IdentifierKind.PHONE)
 
+@dataclass(slots=True)
+class Allowed:
+    """Which identifiers of a segment an audience takes.
 
-def taken(
-    table: pl.DataFrame, traits: ChannelTraits, kind: SegmentKind, *, held: Collection[int] = ()
-) -> tuple[pl.DataFrame, dict[str, int]]:
-    """The identifiers that this channel takes, and how many it does not, by reason.
-
-    `held`: the codes of the kinds that the audience holds already; an audience never changes what it is made for.
+    `held`: the codes of the kinds that it holds already; an audience never changes what it is made for. `clipped`: whether some
+    members had more identifiers than the channel takes.
     """
-    kinds = traits.company_kinds if kind is SegmentKind.COMPANIES else traits.kinds
-    found = table.filter(pl.col("kind").is_in([CODES[k] for k in kinds]))
-    left_out: dict[str, int] = {}
-    if codes := [[CODES[k] for k in g] for g in traits.exclusive]:  # an audience holds one of these: what names more, at first
-        best = max(codes, key=lambda c: (not set(c).isdisjoint(held), found.filter(pl.col("kind").is_in(c)).height))
-        others = [c for group in codes if group is not best for c in group if c not in best]
-        dropped = found.filter(pl.col("kind").is_in(others)).height
-        left_out |= {"kind_left_out": dropped} if dropped else {}
-        found = found.filter(~pl.col("kind").is_in(others))
-    scope = ["member", "kind"] if traits.one_of_each else ["member"]
-    if not traits.one_of_each and found.height:
-        most = found.group_by("member").len()["len"].max()
-        if isinstance(most, int) and most > traits.max_identifiers:
-            kept = found.sort("member", "kind", "value").filter(pl.int_range(pl.len()).over(scope) < traits.max_identifiers)
-            left_out["too_many_identifiers"] = found.height - kept.height
-            found = kept
-    return found, left_out
+
+    traits: ChannelTraits
+    segment: SegmentKind
+    held: Collection[int] = ()
+    clipped: bool = False
+    _codes: frozenset[int] = field(default=frozenset(), init=False)
+
+    def __post_init__(self) -> None:
+        kinds = self.traits.company_kinds if self.segment is SegmentKind.COMPANIES else self.traits.kinds
+        self._codes = frozenset(CODES[kind] for kind in kinds)
+        if self.held:
+            self.choose({})
+
+    def choose(self, counts: Mapping[int, int]) -> int:
+        """Where an audience holds one of several groups of kinds: what it holds already, else what names more.
+
+        How many of the counted identifiers are left out for that.
+        """
+        groups = [frozenset(CODES[kind] for kind in group) for group in self.traits.exclusive]
+        if not groups:
+            return 0
+        best = max(groups, key=lambda g: (not g.isdisjoint(self.held), sum(counts.get(code, 0) for code in g)))
+        others = {code for group in groups if group is not best for code in group} - best
+        dropped = sum(counts.get(code, 0) for code in others & self._codes)
+        self._codes -= others
+        return dropped
+
+    def mask(self, kind: U8) -> Mask:
+        """Which of these identifiers are taken."""
+        table = np.zeros(256, np.bool_)
+        table[list(self._codes)] = True
+        return table[kind]
 
 
-def in_batches(table: pl.DataFrame, traits: ChannelTraits, *, first: int) -> pl.DataFrame:
-    """The table sorted by member, with `batch` numbered from `first`: no member is divided, no batch exceeds a request's rows.
+class Numbering:
+    """Numbers of batches for members in ascending order: no member is divided, no batch exceeds a request's rows.
 
     A member takes one row, or where a row carries one identifier of each kind, as many as it has of its most frequent kind.
     """
-    if not table.height:
-        return table.with_columns(batch=pl.lit(None, dtype=pl.UInt32))
-    table = table.sort("member", "kind", "value")
-    if traits.one_of_each:
-        sizes = (
-            table.group_by("member", "kind", maintain_order=True)
-            .len()
-            .group_by("member", maintain_order=True)
-            .agg(pl.col("len").max())
-        )
-    else:
-        sizes = table.select("member").unique(maintain_order=True).with_columns(len=pl.lit(1, dtype=pl.UInt32))
-    ends = np.cumsum(sizes["len"].to_numpy().astype(np.int64))
-    numbers = np.empty(len(ends), np.uint32)
-    at, sent, batch = 0, 0, first
-    while at < len(ends):
-        stop = max(int(np.searchsorted(ends, sent + traits.batch_rows, side="right")), at + 1)
-        numbers[at:stop] = batch
-        at, sent, batch = stop, int(ends[stop - 1]), batch + 1
-    of_member = sizes.select("member").with_columns(batch=pl.Series(numbers))
-    return table.join(of_member, on="member", how="left", maintain_order="left")
+
+    def __init__(self, traits: ChannelTraits) -> None:
+        self._traits = traits
+        self._batch = {State.SENDING: ADDING, State.LEAVING: 0}
+        self._used = {State.SENDING: 0, State.LEAVING: 0}
+        self.sizes: dict[int, int] = {}
+
+    def number(self, found: Identifiers) -> Identifiers:
+        """The same with `batch` where something is to be sent."""
+        state = found.column("state")
+        batch = np.zeros(found.height, np.uint32)
+        known = np.zeros(found.height, np.bool_)
+        for which in (State.SENDING, State.LEAVING):
+            places = np.flatnonzero(state == which)
+            if len(places):
+                batch[places] = self._number(which, found.frame[places])
+                known[places] = True
+        numbers = pl.select(pl.when(pl.Series(known)).then(pl.Series(batch)).alias("batch")).to_series()
+        return Identifiers(found.frame.with_columns(batch=numbers).select(list(LEDGER_SCHEMA)), found.values)
+
+    def _number(self, which: State, frame: pl.DataFrame) -> U32:
+        member = frame["member"].to_numpy()
+        starts = firsts(member)
+        runs = np.diff(starts, append=len(member))
+        rows = np.ones(len(starts), np.int64)
+        if self._traits.one_of_each and len(starts):
+            kind = frame["kind"].to_numpy()
+            for code in np.flatnonzero(np.bincount(kind)):
+                rows = np.maximum(rows, np.add.reduceat((kind == code).astype(np.int64), starts))
+        ends = np.cumsum(rows, dtype=np.int64)
+        numbers = np.empty(len(ends), np.uint32)
+        at, sent = 0, 0
+        while at < len(ends):
+            room = self._traits.batch_rows - self._used[which]
+            stop = int(np.searchsorted(ends, sent + room, side="right"))
+            if stop <= at and self._used[which]:  # what does not fit any more begins the next
+                self._batch[which] += 1
+                self._used[which] = 0
+                continue
+            stop = max(stop, at + 1)
+            numbers[at:stop] = self._batch[which]
+            self.sizes[self._batch[which]] = self.sizes.get(self._batch[which], 0) + stop - at
+            self._used[which] += int(ends[stop - 1]) - sent
+            at, sent = stop, int(ends[stop - 1])
+        return np.repeat(numbers, runs)
 
 
-def batches(table: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Each batch's number and rows, in order, from a table that is sorted by batch."""
-    runs = table.select(pl.col("batch").rle().struct.unnest()) if table.height else pl.DataFrame({"len": [], "value": []})
-    start = 0
-    for length, number in runs.iter_rows():
-        yield number, table.slice(start, length)
-        start += length
+def requests(generation: Generation, state: State) -> Iterator[tuple[int, Identifiers]]:
+    """Each batch's number and identifiers, in order, of what is to be added (`SENDING`) or removed (`LEAVING`)."""
+    held: list[Identifiers] = []
+    number = -1
+    for chunk in generation.index["chunks"]:
+        if not chunk["unsettled"]:
+            continue
+        frame = generation.identifiers(chunk)
+        mask = (frame["state"] == int(state)).to_numpy()
+        if not mask.any():
+            continue
+        part = Identifiers(frame, generation.values(chunk, frame)).where(mask)
+        start = 0
+        for length, batch in part.frame.select(pl.col("batch").rle().struct.unnest()).iter_rows():
+            if batch != number and held:
+                yield number, joined(held)
+                held = []
+            number = batch
+            held.append(part.between(start, start + length))
+            start += length
+    if held:
+        yield number, joined(held)
 
 
-def build(rows: pl.DataFrame) -> Batch:
-    """The columns of some members; `rows` is sorted by member."""
-    rows = rows.with_columns(place=pl.col("member").rle_id().cast(pl.UInt32))
+def members_of(rows: Identifiers) -> U64:
+    """The members of a batch in the order of their places."""
+    return each(rows.column("member"))
+
+
+def build(rows: Identifiers) -> Batch:
+    """The columns of some members; `rows` is in the order of members."""
+    place = rows.frame.select(pl.col("member").rle_id().cast(pl.UInt32)).to_series().to_numpy()
+    kind = rows.column("kind")
     columns: dict[IdentifierKind, Column] = {}
-    for code in rows["kind"].unique().sort():
-        kind = KINDS[code]
-        part = rows.filter(pl.col("kind") == code)
-        values = part["value"].to_arrow().cast(pa.binary())
-        if kind in _DIGESTS:
-            values = values.cast(pa.binary(32))
-        columns[kind] = Column(part["place"].to_arrow(), values)
-    return Batch(int(rows["place"].max() or 0) + 1 if rows.height else 0, columns)  # type: ignore[arg-type]
+    for code in np.flatnonzero(np.bincount(kind, minlength=1)):
+        at = np.flatnonzero(kind == code)
+        values = rows.values.take(pa.array(at)) if len(at) < rows.height else rows.values
+        values = values.cast(DIGEST if code in DIGESTS else pa.binary())
+        columns[KINDS[int(code)]] = Column(pa.array(place[at]), values)
+    return Batch(int(place[-1]) + 1 if len(place) else 0, columns)

@@ -108,6 +108,12 @@ class ChannelTraits:
     in_flight: int = 4  # requests at the same time, as the platform advises
     scopes: tuple[str, ...] = ()
 
+    @classmethod
+    def unknown(cls, channel: Channel) -> "ChannelTraits":
+        """Of a channel that is not set up: by its rules for identifiers alone."""
+        everything = frozenset(IdentifierKind)
+        return cls(channel, everything, everything, batch_rows=1, max_identifiers=100, one_of_each=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -77,3 +77,16 @@ def next_due_of(sync: Sync, after: datetime) -> datetime | None:
 
 def _begin(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def renewal(last: datetime, now: datetime, period: timedelta) -> tuple[tuple[int, int], ...]:
+    """Ranges of 64-bit keys whose turn to be sent again has come since `last`: within a period it is everybody's once.
+
+    Turns are taken once a day, so that a sync that is refreshed often is not made busy by it.
+    """
+    if now - last < timedelta(days=1):
+        return ()
+    if now - last >= period:
+        return ((0, (1 << 64) - 1),)
+    start, end = (int((moment.timestamp() % period.total_seconds()) / period.total_seconds() * 2**64) for moment in (last, now))
+    return ((start, end),) if start <= end else ((start, (1 << 64) - 1), (0, end))

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from core.access import require
 from core.errors import NotFound
-from core.identity import count_matchable
+from core.gathering import count
 from core.models import Action, Actor, Channel, Segment, SegmentKind
-from core.planning import taken
 from core.ports import AdChannel, SegmentSource
 from core.views import Preview
 
 _REMEMBERED = 500
+_MEMORY = 64 << 20  # a preview is beside everything else that the process does
 
 
 class Segments:
@@ -60,12 +60,9 @@ class Segments:
             raise NotFound(f"{channel.label} has not been set up by the operator yet.")
         traits = self._channels[channel].traits
         with self._sources[segment.source].read(segment.id) as reading:
-            members = count_matchable(reading, channel)
-            kept, dropped = taken(members.table, traits, segment.kind)
+            totals, matchable = count(reading, traits, memory=_MEMORY)
             is_silent = traits.needs_consent and not reading.columns.consent and segment.kind is SegmentKind.CONTACTS
-        matchable = kept["member"].n_unique() if kept.height else 0
-        left_out = dict(members.left_out) | dropped
-        made = Preview(members.rows, members.members, matchable, left_out, traits.minimum, is_silent)
+        made = Preview(totals.rows, totals.members, matchable, totals.reasons, traits.minimum, is_silent)
         with self._lock:
             self._counted[_name(segment, channel)] = made
             while len(self._counted) > _REMEMBERED:

@@ -5,13 +5,12 @@ import io
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from bot.blocks import charts, kit
 from core.audit import AuditFilter, defused
-from core.difference import LEDGER_SCHEMA, State
-from core.identity import CODES
-from core.models import IdentifierKind
+from core.identifiers import DIGEST, LEDGER_SCHEMA, Identifiers, State, heads
 from core.tables import Base
 from tests.bot.conftest import Office, connect, make_sync
 from tests.bot.test_editing import field, synced
@@ -145,21 +144,11 @@ def test_what_a_spreadsheet_would_take_for_a_formula_is_defused(cell: str) -> No
 
 
 def deliver(office: Office, sync_id: str, mail: str) -> None:
-    digest = bytes.fromhex(sha256(mail))
-    table = pl.DataFrame(
-        {
-            "member": [1],
-            "kind": [CODES[IdentifierKind.EMAIL]],
-            "value": [digest],
-            "state": [int(State.DELIVERED)],
-            "batch": [None],
-        },
-        schema=LEDGER_SCHEMA,
-    )
-    ledger = office.product.ledgers.of(sync_id)
-    ledger.load()
-    ledger.write(table, {"life": "a1@"})
-    ledger.close()
+    values = pa.array([bytes.fromhex(sha256(mail))], DIGEST)
+    columns = {"member": [1], "kind": [0], "head": heads(0, values), "state": [int(State.DELIVERED)], "batch": [None]}
+    with office.product.ledgers.of(sync_id).writing(whole=True) as out:
+        out.members(Identifiers(pl.DataFrame(columns, schema=LEDGER_SCHEMA), values))
+        out.commit({"life": "a1@"}, {"present": 1, "delivered": 1, "sizes": {}})
 
 
 def test_a_lookup_finds_the_syncs_of_a_person_and_keeps_nothing(office: Office, tmp_path: Path) -> None:

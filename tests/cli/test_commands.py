@@ -152,12 +152,9 @@ def test_keys_rotate_and_the_old_one_can_go(operator: Operator) -> None:
 
 
 def test_a_backup_is_restored_whole(operator: Operator) -> None:
-    import polars as pl
-
-    from core.difference import LEDGER_SCHEMA
-
     product = installed(operator)
-    product.ledgers.of("s1").write(pl.DataFrame(schema=LEDGER_SCHEMA), {"audience": "a1"})
+    with product.ledgers.of("s1").writing(whole=True) as out:
+        out.commit({"audience": "a1"}, {"sizes": {}})
     product.store.close()
     file = operator.folder / "kept.tar.gz"
     operator.types("backup", str(file))
@@ -171,12 +168,9 @@ def test_a_backup_is_restored_whole(operator: Operator) -> None:
 
 
 def test_a_damaged_ledger_is_found(operator: Operator) -> None:
-    import polars as pl
-
-    from core.difference import LEDGER_SCHEMA
-
     product = installed(operator)
-    product.ledgers.of("s1").write(pl.DataFrame(schema=LEDGER_SCHEMA), {"audience": "a1"})
+    with product.ledgers.of("s1").writing(whole=True) as out:
+        out.commit({"audience": "a1"}, {"sizes": {}})
     path = next((operator.folder / "data" / "ledger" / "s1").glob("*.ledger"))
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     (row,) = operator.json("ledger", "verify", code=1)

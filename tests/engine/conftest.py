@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from core.errors import AudienceGone, LeaseLost
-from core.ledger import Ledger, Ledgers
+from core.ledger import Ledger, Ledgers, Writing
 from core.models import (
     Actor,
     Cadence,
@@ -154,8 +154,16 @@ class DyingLedgers(Ledgers):
 
     def of(self, sync_id: str) -> Ledger:
         ledger = super().of(sync_id)
-        for name in ("write", "done", "sent", "seen"):
+        for name in ("done", "sent", "seen"):
             setattr(ledger, name, self._dying(name, getattr(ledger, name)))
+        writing = ledger.writing
+
+        def dying(**how: bool) -> Writing:
+            out = writing(**how)
+            out.commit = self._dying("commit", out.commit)  # type: ignore[method-assign]
+            return out
+
+        ledger.writing = dying  # type: ignore[method-assign,assignment]
         return ledger
 
     def _dying(self, name: str, write: Callable[..., None]) -> Callable[..., None]:
@@ -170,7 +178,7 @@ class DyingLedgers(Ledgers):
 class Desk:
     """One sync over one file, and everything that executes it."""
 
-    def __init__(self, folder: Path, **traits: Any) -> None:
+    def __init__(self, folder: Path, *, compact_below: int = 50_000, **traits: Any) -> None:
         self.folder, self.clock = folder, Clock()
         self.segments = folder / "segments"
         self.segments.mkdir(parents=True)
@@ -180,7 +188,7 @@ class Desk:
         self.platform = Platform(self.clock, **traits)
         self.source = FilesSource(name="files", folder=self.segments)
         self.ledgers = DyingLedgers(folder=folder / "ledgers", key=lambda _: b"k" * 32)
-        self.settings = RefreshSettings(retries=(0, 0), waits=(1, 2, 3), guard_floor=100)
+        self.settings = RefreshSettings(retries=(0, 0), waits=(1, 2, 3), guard_floor=100, compact_below=compact_below)
         self.engine = self.restart()
         self.sync_id = self._sync()
 

@@ -73,6 +73,7 @@ def knowable(persons: list[frozenset[Identifier]], before: list[Row], after: lis
     pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=3, unique_by=(lambda p: p[0], lambda p: p[1])),
     one_of_each=st.booleans(),
     batch_rows=st.integers(1, 4),
+    compact_below=st.sampled_from([0, 8, 1000]),
     luck=st.integers(0, 2**16),
 )  # fmt: skip
 def test_after_any_history_with_kills_at_any_moment_the_audience_is_equal(
@@ -80,6 +81,7 @@ def test_after_any_history_with_kills_at_any_moment_the_audience_is_equal(
     pairs: list[tuple[int, int]],
     one_of_each: bool,
     batch_rows: int,
+    compact_below: int,
     luck: int,
 ) -> None:
     persons = [frozenset({email(f"p{m}@example.com"), phone(f"1202500123{t}")}) for m, t in pairs]
@@ -88,7 +90,8 @@ def test_after_any_history_with_kills_at_any_moment_the_audience_is_equal(
         assume(knowable(persons, before, segment))
         before = segment
     with tempfile.TemporaryDirectory() as folder:
-        desk = Desk(Path(folder) / "desk", batch_rows=batch_rows, one_of_each=one_of_each, in_flight=2)
+        traits = {"batch_rows": batch_rows, "one_of_each": one_of_each, "in_flight": 2}
+        desk = Desk(Path(folder) / "desk", compact_below=compact_below, **traits)
         desk.platform.persons = {i: p for p in persons for i in p}
         desk.platform.lag = timedelta(minutes=random.Random(luck).choice([0, 10, 29]))
         for number, (segment, kill_at, kind) in enumerate(history):

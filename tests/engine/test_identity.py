@@ -1,16 +1,45 @@
 """Members and identifiers: normal forms by the platforms' own test vectors, keys, consent, and what is left out."""
 
 import hashlib
+from dataclasses import dataclass
 
 import polars as pl
 import pytest
 
+from core.book import Book
 from core.errors import ColumnsMissing
-from core.identity import CODES, Members, identify
-from core.models import Channel, IdentifierKind, SegmentKind
-from core.ports import ColumnMap
+from core.gathering import Everybody, Totals
+from core.gathering import Segment as Read
+from core.identifiers import CODES, Identifiers
+from core.identity import identify
+from core.models import Channel, IdentifierKind, Segment, SegmentKind
+from core.planning import Allowed
+from core.ports import ChannelTraits, ColumnMap, Reading
 
 COLUMNS = ColumnMap(email=("email",), phone=("phone",), country="country")
+
+
+@dataclass
+class Members:
+    """A segment as a channel sees it."""
+
+    found: Identifiers
+    withdrawn: int
+    totals: Totals
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        return self.totals.reasons
+
+
+def seen(frame: pl.DataFrame, columns: ColumnMap, channel: Channel, kind: SegmentKind = SegmentKind.CONTACTS) -> Members:
+    segment = Segment("files", "x", "X", kind)
+    reading = Reading(segment, columns, None, lambda names: iter(frame.select(names).to_arrow().to_batches()), lambda: True)
+    everybody = Everybody(
+        Read(reading, Allowed(ChannelTraits.unknown(channel), kind), seed=1, memory=1 << 20, beat=lambda _: None), Book([])
+    )
+    (side,) = everybody.sides()
+    return Members(side.new, len(side.withdrawn), everybody.totals)
 
 
 def members(rows: list[dict[str, object]], columns: ColumnMap = COLUMNS, channel: Channel = Channel.META) -> Members:
@@ -19,11 +48,12 @@ def members(rows: list[dict[str, object]], columns: ColumnMap = COLUMNS, channel
     for name, dtype in names.items():
         if name not in frame.columns:
             frame = frame.with_columns(pl.lit(None, dtype=dtype).alias(name))
-    return identify(frame, columns, channel, SegmentKind.CONTACTS)
+    return seen(frame, columns, channel)
 
 
 def values(found: Members, kind: IdentifierKind) -> set[bytes]:
-    return set(found.table.filter(pl.col("kind") == CODES[kind])["value"])
+    chosen = found.found.where(found.found.column("kind") == CODES[kind])
+    return {v.as_py() for v in chosen.values}
 
 
 def sha(text: str) -> bytes:
@@ -82,9 +112,9 @@ def test_rows_are_one_member_by_key_else_by_e_mail_else_by_phone() -> None:
         {"email": "nonsense", "phone": ""},
     ]
     found = members(rows)
-    assert (found.rows, found.members, found.matchable, found.left_out["no_identifier"]) == (4, 2, 2, 1)
+    assert (found.totals.rows, found.totals.members, found.left_out["no_identifier"]) == (4, 2, 1)
     keyed = members([r | {"key": 1} for r in rows], ColumnMap(key="key", email=("email",), phone=("phone",)))
-    assert (keyed.members, keyed.table.height) == (1, 3)
+    assert (keyed.totals.members, keyed.found.height) == (1, 3)
 
 
 def test_of_several_rows_the_strictest_consent_counts_and_null_means_no() -> None:
@@ -92,7 +122,7 @@ def test_of_several_rows_the_strictest_consent_counts_and_null_means_no() -> Non
     said = [("a", True), ("a", False), ("b", None), ("c", True)]
     found = members([{"email": f"{n}@example.com", "consent": ok} for n, ok in said], columns)
     assert values(found, IdentifierKind.EMAIL) == {sha("c@example.com")}
-    assert (found.left_out["no_consent"], found.withdrawn.len()) == (2, 2)
+    assert (found.left_out["no_consent"], found.withdrawn) == (2, 2)
 
 
 def test_an_address_is_one_identifier_or_none() -> None:
@@ -110,8 +140,8 @@ def test_companies_are_known_by_page_else_domain_else_name_and_stay_the_same_mem
     frame = pl.DataFrame(
         {"domain": ["https://www.ACME.example/x", "acme.example", None], "company": ["Acme", "Acme Inc", "Bolt"]}
     )
-    found = identify(frame, ColumnMap(domain="domain", company="company"), Channel.LINKEDIN, SegmentKind.COMPANIES)
-    assert found.members == 2
+    found = seen(frame, ColumnMap(domain="domain", company="company"), Channel.LINKEDIN, SegmentKind.COMPANIES)
+    assert found.totals.members == 2
     assert values(found, IdentifierKind.DOMAIN) == {b"acme.example"}
 
 

@@ -1,26 +1,57 @@
 """The ledger survives kills, and gives nothing away."""
 
+import hashlib
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from core.difference import LEDGER_SCHEMA, State
+from core.book import Book, Choice
 from core.errors import LeaseLost
-from core.ledger import Book, Ledger, LedgerDamaged, Ledgers
+from core.identifiers import LEDGER_SCHEMA, Identifiers, State, digests_of, heads
+from core.ledger import ADDING, Ledger, LedgerDamaged, Ledgers
+
+NOBODY = np.empty(0, np.uint64)
 
 
 def ledger(folder: Path, *, key: bytes = b"k" * 32) -> Ledger:
     return Ledgers(folder=folder, key=lambda _: key).of("sync-1")
 
 
-def table(n: int = 6) -> pl.DataFrame:
-    rows = [(i, 0, f"digest-{i}".encode(), State.SENDING, i // 2) for i in range(n)]
-    return pl.DataFrame(rows, schema=LEDGER_SCHEMA, orient="row")
+def table(n: int = 6, *, first: int = 0, state: State = State.SENDING) -> Identifiers:
+    """Members `first` and on with one e-mail each, two in a batch."""
+    digests = b"".join(hashlib.sha256(f"{i}".encode()).digest() for i in range(first, first + n))
+    values = digests_of(np.frombuffer(digests, np.uint8).reshape(-1, 32))
+    batch = [ADDING + i // 2 if state in (State.SENDING, State.LEAVING) else None for i in range(n)]
+    columns = {"member": range(first, first + n), "kind": [0] * n, "head": heads(0, values), "state": [state] * n, "batch": batch}
+    return Identifiers(pl.DataFrame(columns, schema=LEDGER_SCHEMA), values)
+
+
+def write(
+    one: Ledger, found: Identifiers, header: dict[str, object], *, whole: bool = True, overrides: tuple[int, ...] = ()
+) -> None:
+    members = len(set(found.column("member").tolist()))
+    with one.writing(whole=whole) as out:
+        out.members(found)
+        out.rows("overrides", member=np.array(overrides, np.uint64))
+        sizes = {ADDING + i: 2 for i in range(members // 2)}
+        out.commit(header, {"present": members, "delivered": 0, "refused": 0, "owed": 0, "sizes": sizes})
+
+
+def everything(book: Book) -> Identifiers:
+    ((_, _, found),) = book.groups(Choice(NOBODY, everybody=True))
+    return found
+
+
+def load(folder: Path, **how: bytes) -> Book:
+    book = Book.of(ledger(folder, **how))
+    book.check()
+    return book
 
 
 def states(book: Book) -> list[int]:
-    return book.table.sort("member")["state"].to_list()
+    return everything(book).column("state").tolist()
 
 
 def files(folder: Path) -> list[Path]:
@@ -29,81 +60,153 @@ def files(folder: Path) -> list[Path]:
 
 def test_what_was_written_is_read_again_with_its_journal(tmp_path: Path) -> None:
     first = ledger(tmp_path)
-    first.load()
-    first.write(table(), {"audience": "A1"})
-    first.done(0, {1: "bad"})
-    first.sent(1, "request-7", {})
+    first.generations()
+    write(first, table(), {"audience": "A1"})
+    first.done(ADDING, {1: "bad"})
+    first.sent(ADDING + 1, "request-7", {})
     first.close()
-    book = ledger(tmp_path).load()
+    book = load(tmp_path)
     assert states(book) == [State.DELIVERED, State.REFUSED, *[State.SENDING] * 4]
-    assert (book.header, book.waiting, book.generation) == ({"audience": "A1"}, {1: "request-7"}, 1)
+    assert (book.header, book.waiting, book.number) == ({"audience": "A1"}, {ADDING + 1: "request-7"}, 1)
+    assert (book.delivered, book.is_settled, book.counts.refused) == (1, False, 1)
+    assert everything(book).values == table().values
 
 
-def test_a_torn_record_at_the_end_counts_as_never_written_and_the_journal_goes_on(tmp_path: Path) -> None:
+def test_a_torn_record_at_the_end_counts_as_never_written_and_the_next_journal_goes_on(tmp_path: Path) -> None:
     first = ledger(tmp_path)
-    first.load()
-    first.write(table(), {})
-    first.done(0, {})
-    first.done(1, {})
+    first.generations()
+    write(first, table(), {})
+    first.done(ADDING, {})
+    first.done(ADDING + 1, {})
     first.close()
-    journal = files(tmp_path)[0]
+    journal = next(p for p in files(tmp_path) if p.suffix == ".journal")
     whole = journal.read_bytes()
     for cut in range(len(whole) // 2 + 1, len(whole)):
         journal.write_bytes(whole[:cut])
-        assert states(ledger(tmp_path).load())[:4] == [State.DELIVERED, State.DELIVERED, State.SENDING, State.SENDING]
+        assert states(load(tmp_path))[:4] == [State.DELIVERED, State.DELIVERED, State.SENDING, State.SENDING]
     second = ledger(tmp_path)
-    second.load()
-    second.done(2, {})
+    second.generations()
+    second.done(ADDING + 2, {})
     second.close()
-    assert states(ledger(tmp_path).load()) == [0, 0, State.SENDING, State.SENDING, 0, 0]
+    assert states(load(tmp_path)) == [0, 0, State.SENDING, State.SENDING, 0, 0]
+
+
+def test_later_generations_replace_what_earlier_ones_say_of_their_members(tmp_path: Path) -> None:
+    one = ledger(tmp_path)
+    one.generations()
+    write(one, table(6, state=State.DELIVERED), {"n": 1})
+    write(one, table(1, first=2, state=State.REFUSED), {"n": 2}, whole=False, overrides=(2, 3))
+    write(one, table(2, first=9, state=State.DELIVERED), {"n": 3}, whole=False, overrides=(9, 10))
+    book = load(tmp_path)
+    found = everything(book)
+    assert found.column("member").tolist() == [0, 1, 2, 4, 5, 9, 10]
+    assert found.column("state").tolist() == [0, 0, State.REFUSED, 0, 0, 0, 0]
+    assert (book.header, book.generations, book.number) == ({"n": 3}, 3, 3)
+    write(one, found, {"n": 4})
+    assert [p.name for p in files(tmp_path)] == ["00000004.ledger"]
+
+
+def test_the_journal_of_a_generation_counts_after_a_later_one_was_written(tmp_path: Path) -> None:
+    one = ledger(tmp_path)
+    one.generations()
+    write(one, table(4), {})
+    one.done(ADDING, {0: "bad"})
+    one.done(ADDING + 1, {})
+    one.close()
+    write(one, table(1, first=3, state=State.REFUSED), {}, whole=False, overrides=(3,))
+    assert states(load(tmp_path)) == [State.REFUSED, 0, 0, State.REFUSED]
+
+
+def test_who_wakes_late_does_not_disturb_the_journal_of_its_successor(tmp_path: Path) -> None:
+    frozen, successor = ledger(tmp_path), ledger(tmp_path)
+    frozen.generations()
+    write(frozen, table(4), {})
+    frozen.done(ADDING, {})
+    successor.generations()
+    successor.done(ADDING + 1, {})
+    frozen.done(ADDING + 1, {})
+    successor.seen({"by": "successor"})
+    frozen.close()
+    successor.close()
+    book = load(tmp_path)
+    assert (states(book), book.header) == ([0, 0, 0, 0], {"by": "successor"})
+
+
+@pytest.mark.parametrize("n", [1, 5000, 600_000])
+def test_the_rows_of_a_segment_are_kept_through_generations(tmp_path: Path, n: int) -> None:
+    one = ledger(tmp_path)
+    one.generations()
+    row = np.sort(np.random.default_rng(n).integers(0, 2**64, n, np.uint64))
+    with one.writing(whole=True) as out:
+        out.rows("rows", row=row, member=row, reasons=np.zeros(n, np.uint8))
+        out.commit({}, {"sizes": {}})
+    come = np.array([5, 2**64 - 1], np.uint64)
+    with one.writing(whole=False) as out:
+        out.rows("dropped", row=row[::2])
+        out.rows("rows", row=come, member=come, reasons=np.ones(2, np.uint8))
+        out.commit({}, {"sizes": {}})
+    found = np.concatenate([part.row for part in load(tmp_path).rows()])
+    assert found.tolist() == sorted([*row[1::2].tolist(), *come.tolist()])
 
 
 @pytest.mark.parametrize("place", [3, 20, 100, -1])
 def test_a_changed_byte_a_cut_file_or_another_key_is_noticed(tmp_path: Path, place: int) -> None:
     first = ledger(tmp_path)
-    first.load()
-    first.write(table(500), {})
+    first.generations()
+    write(first, table(500), {})
     path = files(tmp_path)[0]
     whole = bytearray(path.read_bytes())
     with pytest.raises(LedgerDamaged):
-        ledger(tmp_path, key=b"x" * 32).load()
+        load(tmp_path, key=b"x" * 32)
     path.write_bytes(whole[:-1])
     with pytest.raises(LedgerDamaged):
-        ledger(tmp_path).load()
+        load(tmp_path)
     whole[place] ^= 1
     path.write_bytes(whole)
     with pytest.raises(LedgerDamaged):
-        ledger(tmp_path).load()
+        load(tmp_path)
 
 
 def test_nothing_on_disk_can_be_read(tmp_path: Path) -> None:
     first = ledger(tmp_path)
-    first.load()
-    first.write(table(), {"audience": "A1"})
+    first.generations()
+    write(first, table(), {"audience": "A1"})
     first.done(0, {0: "reason"})
     first.close()
+    digest = hashlib.sha256(b"1").digest()
     everything = b"".join(p.read_bytes() for p in files(tmp_path))
-    assert not any(word in everything for word in (b"digest-", b"audience", b"A1", b"reason", b"ARROW"))
+    assert not any(word in everything for word in (digest[:8], digest[8:], b"audience", b"A1", b"reason", b"light"))
 
 
 def test_a_frozen_worker_cannot_overwrite_what_its_successor_wrote(tmp_path: Path) -> None:
     frozen, successor = ledger(tmp_path), ledger(tmp_path)
-    frozen.load()
-    successor.load()
-    successor.write(table(), {"by": "successor"})
+    frozen.generations()
+    successor.generations()
+    write(successor, table(), {"by": "successor"})
     with pytest.raises(LeaseLost):
-        frozen.write(table(2), {"by": "frozen"})
-    assert ledger(tmp_path).load().header == {"by": "successor"}
+        write(frozen, table(2), {"by": "frozen"}, whole=False)
+    assert load(tmp_path).header == {"by": "successor"}
     assert [p.name for p in files(tmp_path)] == ["00000001.ledger"]
 
 
-def test_only_the_latest_generation_is_kept(tmp_path: Path) -> None:
+def test_a_whole_generation_takes_the_place_of_all_before_it(tmp_path: Path) -> None:
     first = ledger(tmp_path)
-    first.load()
+    first.generations()
     for n in range(3):
-        first.write(table(), {"n": n})
-        first.done(0, {})
+        write(first, table(), {"n": n})
+        first.done(ADDING, {})
     first.close()
-    assert [p.name for p in files(tmp_path)] == ["00000003.journal", "00000003.ledger"]
+    names = [p.name for p in files(tmp_path)]
+    assert names[1] == "00000003.ledger"
+    assert names[0].startswith("00000003.")
+    assert len(names) == 2
     Ledgers(folder=tmp_path, key=lambda _: b"k" * 32).forget("sync-1")
     assert not (tmp_path / "sync-1").exists()
+
+
+def test_a_generation_that_was_not_committed_leaves_nothing(tmp_path: Path) -> None:
+    one = ledger(tmp_path)
+    with one.writing(whole=True) as out:
+        out.members(table())
+    assert files(tmp_path) == []
+    assert Book.of(one).is_empty

@@ -382,7 +382,7 @@ def test_an_unchanged_file_is_not_read_again(desk: Desk, monkeypatch: pytest.Mon
     os.utime(path, (1_700_000_000, 1_700_000_000))
     monkeypatch.setattr("sources.files._YOUNG_NS", 0)
     desk.work()
-    monkeypatch.setattr("core.execution.identify", None)  # reading it would fail
+    monkeypatch.setattr("core.execution.gather", None)  # reading it would fail
     run = desk.refresh()
     assert run.state is RefreshState.SUCCEEDED
     assert (run.counts.members, run.counts.delivered, run.counts.unchanged) == (10, 10, 10)

@@ -1,0 +1,290 @@
+"""A ledger as one thing: its generations laid over each other."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from core.buckets import LAST
+from core.fingerprints import Marks, together
+from core.identifiers import LEDGER_SCHEMA, U64, Identifiers, Mask, State, among, each, joined, none, once
+from core.ledger import ADDING, UNSETTLED, Generation, Ledger
+
+_NOTHING = np.empty(0, np.uint64)
+GROUP = 1 << 18  # identifiers, or rows, that are looked at together
+PRESENT = [int(s) for s in (State.DELIVERED, State.SENDING, State.OWED, State.REFUSED)]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What is known of a whole ledger when a generation is written; what its requests then do is added from its journal.
+
+    `present`: members that carry something; `delivered`: members of which something is delivered; `refused`: identifiers;
+    `owed`: members; `sizes`: members of each request by the number of its batch.
+    """
+
+    present: int = 0
+    delivered: int = 0
+    refused: int = 0
+    owed: int = 0
+    sizes: dict[int, int] = field(default_factory=dict)
+
+    def words(self) -> dict[str, Any]:
+        """As it is kept."""
+        return asdict(self)
+
+
+class Book:
+    """What a ledger says now. `header` names the audience and its life, the rules and the segment's version."""
+
+    def __init__(self, generations: list[Generation], *, void: bool = False) -> None:
+        """`void`: what it says is of another audience, and nothing of it counts."""
+        self._all = [] if void else generations
+        self._files = generations
+        self.number = generations[-1].number if generations else 0
+        self.header: Mapping[str, Any] = self._all[-1].header if self._all else {}
+        self.waiting: dict[int, str] = self._all[-1].waiting if self._all else {}
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> "Book":
+        """Raises LedgerDamaged."""
+        return cls(ledger.generations())
+
+    def close(self) -> None:
+        """Closes its files."""
+        for one in self._files:
+            one.close()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing."""
+        return not self._all
+
+    # ── in numbers, from the index alone ──
+
+    @cached_property
+    def counts(self) -> Counts:
+        """With what the newest generation's requests have done since it was written."""
+        if not self._all:
+            return Counts()
+        newest = self._all[-1]
+        found = Counts(**{k: v for k, v in newest.index["counts"].items() if k != "sizes"})
+        found.sizes = {int(batch): size for batch, size in newest.index["counts"]["sizes"].items()}
+        for batch in newest.done:
+            bad = len(newest.refused.get(batch, {}))
+            found.refused += bad
+            found.delivered += found.sizes.get(batch, 0) - bad if batch >= ADDING else 0
+        return found
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is owed, leaving or unknown."""
+        return not self._all or (not self.counts.owed and self.counts.sizes.keys() <= self._all[-1].done)
+
+    @property
+    def delivered(self) -> int:
+        """Members with at least one identifier that is delivered."""
+        return self.counts.delivered
+
+    @property
+    def size(self) -> int:
+        """About how many identifiers it holds."""
+        return sum(int(chunk["n"]) for one in self._all for chunk in one.index["chunks"])
+
+    @property
+    def generations(self) -> int:
+        """Of how many files it consists."""
+        return len(self._all)
+
+    @property
+    def newest(self) -> Generation:
+        """The last generation; there must be one."""
+        return self._all[-1]
+
+    @property
+    def changes(self) -> int:
+        """How many identifiers and members' replacements lie in generations after the last whole one."""
+        later = self._all[1:]
+        return sum(int(c["n"]) for one in later for c in one.index["chunks"]) + sum(len(one.overrides) for one in later)
+
+    def refused(self, batch: int) -> Mapping[int, str]:
+        """Who was not taken of a batch whose outcome is still open."""
+        return self._all[-1].refused.get(batch, {})
+
+    # ── what is in it ──
+
+    def groups(self, choose: "Choice", *, values: bool = True) -> Iterator[tuple[int, int, Identifiers]]:
+        """Chosen members in ascending order, some at a time, with the range of keys that each group covers."""
+        low, held, height = 0, [], 0
+        for high, found in self._pieces(choose, values=values):
+            held.append(found)
+            height += found.height
+            if height >= GROUP and high < LAST:
+                yield low, high, _sorted(held)
+                low, held, height = high + 1, [], 0
+        yield low, LAST, _sorted(held)
+
+    def between(self, low: int, high: int) -> Identifiers:
+        """All members in a range of keys, in ascending order."""
+        found: list[Identifiers] = []
+        for place, one in enumerate(self._all):
+            for chunk in one.index["chunks"]:
+                if chunk["last"] >= low and chunk["first"] <= high:
+                    frame = one.identifiers(chunk)
+                    member = frame["member"].to_numpy()
+                    mask = self._counting(place, member) & (member >= np.uint64(low)) & (member <= np.uint64(high))
+                    if mask.any():
+                        found.append(Identifiers(frame, one.values(chunk, frame)).where(mask))
+        return _sorted(found)
+
+    def scan(self) -> Iterator[pl.DataFrame]:
+        """All identifiers without their values, in no order; some at a time."""
+        for place, one in enumerate(self._all):
+            for chunk in one.index["chunks"]:
+                frame = one.identifiers(chunk)
+                mask = self._counting(place, frame["member"].to_numpy())
+                yield frame if mask.all() else frame.filter(pl.Series(mask))
+
+    def holders(self) -> Iterator[tuple[U64, U64, pl.DataFrame | None]]:
+        """Member and head of everything, some at a time; with their states where some leave, or nobody knows."""
+        for place, one in enumerate(self._all):
+            for chunk in one.index["chunks"]:
+                open_ = chunk["unsettled"] and place == len(self._all) - 1 and not self.is_settled
+                frame = one.identifiers(chunk) if chunk["leaving"] or open_ else None
+                member, head = one.holders(chunk)
+                mask = self._counting(place, member)
+                if mask.all():
+                    yield member, head, frame
+                else:
+                    yield member[mask], head[mask], None if frame is None else frame.filter(pl.Series(mask))
+
+    def states(self, head: int) -> set[State]:
+        """In which states an identifier stands."""
+        return {State(s) for frame in self.scan() for s in frame.filter(pl.col("head") == head)["state"]}
+
+    def check(self) -> None:
+        """Reads everything. Raises LedgerDamaged."""
+        for one in self._all:
+            for chunk in one.index["chunks"]:
+                one.values(chunk, one.identifiers(chunk))
+            for chunk in one.index["rows"]:
+                one.rows(chunk)
+
+    def rows(self) -> Iterator[Marks]:
+        """The segment's rows as of the last plan, ascending, some at a time."""
+        if not self._all:
+            return
+        dropped, later = self._later_rows
+        start = 0
+        for chunk in self._all[0].index["rows"]:
+            if chunk["of"] == "rows":
+                found = Marks(**self._all[0].rows(chunk))
+                found = found.take(~among(found.row, dropped)) if len(dropped) else found
+                stop = int(np.searchsorted(later.row, np.uint64(chunk["last"]), side="right"))
+                yield together([found, later.between(start, stop)]).ascending() if stop > start else found
+                start = stop
+        if start < len(later.row):
+            yield later.between(start, len(later.row))
+
+    @cached_property
+    def _later_rows(self) -> tuple[U64, Marks]:
+        """Of the generations after the whole one: fingerprints that are gone from it, and rows that have come."""
+        dropped: list[U64] = [_NOTHING]
+        come = together([])
+        for one in self._all[1:]:
+            gone = one.dropped()
+            dropped.append(gone)
+            more = [Marks(**one.rows(c)) for c in one.index["rows"] if c["of"] == "rows"]
+            come = together([come.take(~among(come.row, gone)), *more])
+        return once(np.concatenate(dropped)), come.ascending()
+
+    def _pieces(self, choose: "Choice", *, values: bool) -> Iterator[tuple[int, Identifiers]]:
+        """By chunks of the whole generation, with the chosen members of later ones in their places."""
+        later: list[Identifiers] = []
+        for place, one in enumerate(self._all[1:], 1):
+            later += [found for _, found in self._chosen(place, one, choose, values=values)]
+        beside = _sorted(later)
+        member = beside.column("member") if beside.height else np.empty(0, np.uint64)
+        start = 0
+        for high, found in self._chosen(0, self._all[0], choose, values=values) if self._all else ():
+            stop = int(np.searchsorted(member, np.uint64(high), side="right"))
+            yield high, _sorted([found, beside.between(start, stop)])
+            start = stop
+        if start < beside.height:
+            yield LAST, beside.between(start, beside.height)
+
+    def _chosen(self, place: int, one: Generation, choose: "Choice", *, values: bool) -> Iterator[tuple[int, Identifiers]]:
+        chunks = one.index["chunks"]
+        newest = place == len(self._all) - 1
+        for number, chunk in enumerate(chunks):
+            high = chunks[number + 1]["first"] - 1 if number + 1 < len(chunks) else LAST
+            if not choose.concerns(chunk, newest=newest):
+                yield high, none(LEDGER_SCHEMA)
+                continue
+            frame = one.identifiers(chunk)
+            mask = choose.mask(frame, newest=newest)
+            if mask.any():
+                mask &= self._counting(place, frame["member"].to_numpy())
+            if not mask.any():
+                yield high, none(LEDGER_SCHEMA)
+            elif values:
+                yield high, Identifiers(frame, one.values(chunk, frame)).where(mask)
+            else:
+                yield high, Identifiers(frame, none().values).where(mask)
+
+    def _counting(self, place: int, member: U64) -> Mask:
+        """Which of these members no later generation has replaced."""
+        counts = np.ones(len(member), np.bool_)
+        for later in self._all[place + 1 :]:
+            counts &= ~among(member, later.overrides)
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which members: those of `keys` (ascending), all of them, those that are not settled, those in one of `ranges`."""
+
+    keys: U64
+    everybody: bool = False
+    unsettled: Callable[[pl.DataFrame], Mask] | None = None
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    def concerns(self, chunk: Mapping[str, Any], *, newest: bool) -> bool:
+        """Whether a chunk may hold any of them. Only the newest generation holds what is not settled."""
+        if self.everybody or (newest and chunk["unsettled"] and self.unsettled):
+            return True
+        if any(low <= chunk["last"] and high >= chunk["first"] for low, high in self.ranges):
+            return True
+        first, last = np.uint64(chunk["first"]), np.uint64(chunk["last"])
+        return bool(np.searchsorted(self.keys, first) < np.searchsorted(self.keys, last, side="right"))
+
+    def mask(self, frame: pl.DataFrame, *, newest: bool) -> Mask:
+        """Which rows of a chunk are theirs; always all of a member's."""
+        member = frame["member"].to_numpy()
+        if self.everybody:
+            return np.ones(len(member), np.bool_)
+        found = among(member, self.keys)
+        for low, high in self.ranges:
+            found |= (member >= np.uint64(low)) & (member <= np.uint64(high))
+        if newest and self.unsettled:
+            found |= among(member, each(member[self.unsettled(frame)]))
+        return found
+
+
+def unsettled(*, gone: bool) -> Callable[[pl.DataFrame], Mask]:
+    """Marks what is owed, leaving or unknown; `gone`: also what was removed, whose removal may still be taking effect."""
+    states = [s for s in UNSETTLED if gone or s != State.GONE]
+    return lambda frame: frame["state"].is_in(states).to_numpy()
+
+
+def _sorted(parts: list[Identifiers]) -> Identifiers:
+    some = [p for p in parts if p.height]
+    found = joined(some) if some else none(LEDGER_SCHEMA)
+    if len(some) > 1:
+        member = found.column("member")
+        if (member[1:] < member[:-1]).any():
+            return found.take(np.argsort(member, kind="stable"))
+    return found

@@ -1,0 +1,141 @@
+"""Which rows of a segment came and which went since the last plan, and so whom to look at."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from core.book import GROUP, Book
+from core.buckets import Buckets
+from core.fingerprints import Marks, together
+from core.gathering import Everybody, Segment, Some, Totals, settled
+from core.identifiers import U64, among, firsts, once, union
+from core.identity import REASONS, reasons_of
+
+_MANY = 1 << 19  # rows that came or went, beyond which everybody is looked at
+_ROW = pa.schema([("row", pa.uint64())])
+
+
+class News(NamedTuple):
+    """What a reading found. `times`: how often rows stand there that were known and give nothing for these reasons."""
+
+    come: U64  # fingerprints that the last plan did not know
+    gone: Marks  # rows that are not there any more
+    times: dict[int, int]
+    rows: int
+
+
+def gather(segment: Segment, book: Book, some: Some | None) -> Everybody | Some:
+    """Reads the segment. `some`: what is to be looked at in any case; None: everybody."""
+    if some is None:
+        return Everybody(segment, book)
+    with Buckets(_ROW, limit=segment.memory // 4) as found:
+        for frame in segment.batches():
+            found.add(pa.RecordBatch.from_arrays([pa.array(np.sort(segment.fingerprints(frame)))], schema=_ROW))
+        news = _news(found, book)
+    if news is None:
+        return Everybody(segment, book)
+    _fetch(segment, book, some, news)
+    return some
+
+
+def _news(found: Buckets, book: Book) -> News | None:
+    """None when so much is new that everybody has to be looked at."""
+    known = _Ahead(book.rows())
+    come: list[U64] = []
+    gone: list[Marks] = []
+    times = np.zeros(32, np.int64)
+    changed = 0
+    for _, high, table in found.groups(4 * GROUP):
+        rows = np.sort(table.column("row").to_numpy())
+        before = known.until(high)
+        once = rows[firsts(rows)]
+        there = np.zeros(len(before.row), np.bool_)
+        if len(before.row):
+            at = np.minimum(np.searchsorted(before.row, once), len(before.row) - 1)
+            same = before.row[at] == once
+            there[at[same]] = True
+            once = once[~same]
+        come.append(once)
+        gone.append(before.take(~there))
+        left = there & (before.reasons != 0)
+        if left.any():
+            often = np.searchsorted(rows, before.row[left], side="right") - np.searchsorted(rows, before.row[left])
+            times += np.bincount(before.reasons[left], often, minlength=32).astype(np.int64)
+        changed += len(once) + len(gone[-1].row)
+        if changed > _MANY:
+            return None
+    return News(np.concatenate(come), together(gone), dict(enumerate(times.tolist())), found.rows)
+
+
+def _fetch(segment: Segment, book: Book, some: Some, news: News) -> None:
+    """Reads the rows again that came, and all rows of members of whom one went."""
+    left = once(news.gone.member[news.gone.member != 0])
+    wanted = union(news.come, _rows_of(book, left, but=news.gone.row).row)
+    tables, rows = _read(segment, wanted) if len(wanted) else ([], together([]))
+    come = rows.take(among(rows.row, news.come))
+    new = once(come.member[come.member != 0])
+    again = union(left, new)
+    joining = new[~among(new, left)]
+    if len(joining) and (segment.reading.columns.consent or segment.allowed.clipped):
+        # what these members are now does not follow from what they were and the rows that came
+        more = once(_rows_of(book, joining, but=news.gone.row).row)
+        more = more[~among(more, wanted)]
+        tables += _read(segment, more)[0] if len(more) else []
+        joining = joining[:0]
+    current, withdrawn, members, clipped = settled(pa.Table.from_batches(tables, segment.schema), segment.allowed)
+    segment.allowed.clipped |= bool(clipped)
+    some.read(current, again, beside=joining, withdrawn=withdrawn)
+    some.change_rows(come.ascending(), news.gone.row)
+    before = _rows_of(book, again)
+    silent = once(before.member[(before.reasons & REASONS["no_consent"]) != 0])
+    earlier = len(once(before.member)) - len(silent)
+    said = int(book.header.get("counts", {}).get("members", 0))
+    some.totals = Totals(news.rows, said - earlier + members, reasons_of(come.reasons, news.times))
+
+
+def _read(segment: Segment, wanted: U64) -> tuple[list[pa.RecordBatch], Marks]:
+    """The wanted rows in one more reading: their members' identifiers, and the rows."""
+    tables: list[pa.RecordBatch] = []
+    found: list[Marks] = []
+    for frame in segment.batches():
+        marks = segment.fingerprints(frame)
+        chosen = among(marks, wanted)
+        if chosen.any():
+            rows = segment.rows(frame[np.flatnonzero(chosen)])
+            tables.append(segment.table(rows))
+            found.append(Marks(marks[chosen], rows.member, rows.reasons))
+    return tables, together(found)
+
+
+def _rows_of(book: Book, members: U64, *, but: U64 | None = None) -> Marks:
+    """The last plan's rows of these members, less some."""
+    found: list[Marks] = []
+    for part in book.rows() if len(members) else ():
+        mask = among(part.member, members)
+        if but is not None and len(but):
+            mask[mask] = ~among(part.row[mask], but)
+        found.append(part.take(mask))
+    return together(found)
+
+
+class _Ahead:
+    """Rows that come in ascending order, taken up to a limit at a time."""
+
+    def __init__(self, parts: Iterator[Marks]) -> None:
+        self._parts, self._held = parts, together([])
+
+    def until(self, high: int) -> Marks:
+        """All rows up to this one that were not taken yet."""
+        limit = np.uint64(high)
+        held = [self._held]
+        while not len(held[-1].row) or held[-1].row[-1] <= limit:
+            part = next(self._parts, None)
+            if part is None:
+                break
+            held.append(part)
+        whole = together(held)
+        stop = int(np.searchsorted(whole.row, limit, side="right"))
+        self._held = whole.between(stop, len(whole.row))
+        return whole.between(0, stop)
