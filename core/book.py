@@ -1,16 +1,17 @@
 """A ledger as one thing: its generations laid over each other."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from core.ahead import ahead
 from core.buckets import LAST
 from core.fingerprints import Marks, together
-from core.identifiers import LEDGER_SCHEMA, U64, Identifiers, Mask, State, among, each, joined, none, once
+from core.identifiers import LEDGER_SCHEMA, U64, Identifiers, Mask, State, among, each, joined, none, once, union
 from core.ledger import ADDING, UNSETTLED, Generation, Ledger
 
 _NOTHING = np.empty(0, np.uint64)
@@ -116,10 +117,10 @@ class Book:
 
     # ── what is in it ──
 
-    def groups(self, choose: "Choice", *, values: bool = True) -> Iterator[tuple[int, int, Identifiers]]:
+    def groups(self, choose: "Choice") -> Iterator[tuple[int, int, Identifiers]]:
         """Chosen members in ascending order, some at a time, with the range of keys that each group covers."""
         low, held, height = 0, [], 0
-        for high, found in self._pieces(choose, values=values):
+        for high, found in self._pieces(choose):
             held.append(found)
             height += found.height
             if height >= GROUP and high < LAST:
@@ -133,11 +134,8 @@ class Book:
         for place, one in enumerate(self._all):
             for chunk in one.index["chunks"]:
                 if chunk["last"] >= low and chunk["first"] <= high:
-                    frame = one.identifiers(chunk)
-                    member = frame["member"].to_numpy()
-                    mask = self._counting(place, member) & (member >= np.uint64(low)) & (member <= np.uint64(high))
-                    if mask.any():
-                        found.append(Identifiers(frame, one.values(chunk, frame)).where(mask))
+                    choice = Choice(_NOTHING, ranges=((low, high),))
+                    found.append(one.chosen(chunk, partial(self._mask, place, choice)))
         return _sorted(found)
 
     def scan(self) -> Iterator[pl.DataFrame]:
@@ -148,18 +146,16 @@ class Book:
                 mask = self._counting(place, frame["member"].to_numpy())
                 yield frame if mask.all() else frame.filter(pl.Series(mask))
 
-    def holders(self) -> Iterator[tuple[U64, U64, pl.DataFrame | None]]:
-        """Member and head of everything, some at a time; with their states where some leave, or nobody knows."""
-        for place, one in enumerate(self._all):
-            for chunk in one.index["chunks"]:
-                open_ = chunk["unsettled"] and place == len(self._all) - 1 and not self.is_settled
-                frame = one.identifiers(chunk) if chunk["leaving"] or open_ else None
-                member, head = one.holders(chunk)
-                mask = self._counting(place, member)
-                if mask.all():
-                    yield member, head, frame
-                else:
-                    yield member[mask], head[mask], None if frame is None else frame.filter(pl.Series(mask))
+    def holding(self, heads: U64) -> U64:
+        """Members who hold one of these, ascending."""
+
+        def look(where: tuple[int, Mapping[str, Any]]) -> U64:
+            place, chunk = where
+            member = self._all[place].holding(chunk, heads)
+            return member[self._counting(place, member)]
+
+        chunks = ((place, chunk) for place, one in enumerate(self._all) for chunk in one.index["chunks"])
+        return once(np.concatenate([_NOTHING, *ahead(look, chunks)]))
 
     def states(self, head: int) -> set[State]:
         """In which states an identifier stands."""
@@ -169,25 +165,32 @@ class Book:
         """Reads everything. Raises LedgerDamaged."""
         for one in self._all:
             for chunk in one.index["chunks"]:
-                one.values(chunk, one.identifiers(chunk))
+                one.chosen(chunk, lambda member: np.ones(len(member), np.bool_))
             for chunk in one.index["rows"]:
                 one.rows(chunk)
 
     def rows(self) -> Iterator[Marks]:
         """The segment's rows as of the last plan, ascending, some at a time."""
+        return ahead(lambda part: part(), self.row_parts())
+
+    def row_parts(self) -> Iterator[Callable[[], Marks]]:
+        """Readers of these rows, some each."""
         if not self._all:
             return
-        dropped, later = self._later_rows
-        start = 0
+        start, later = 0, self._later_rows[1].row
         for chunk in self._all[0].index["rows"]:
             if chunk["of"] == "rows":
-                found = Marks(**self._all[0].rows(chunk))
-                found = found.take(~among(found.row, dropped)) if len(dropped) else found
-                stop = int(np.searchsorted(later.row, np.uint64(chunk["last"]), side="right"))
-                yield together([found, later.between(start, stop)]).ascending() if stop > start else found
+                stop = int(np.searchsorted(later, np.uint64(chunk["last"]), side="right"))
+                yield partial(self._some_rows, chunk, start, stop)
                 start = stop
-        if start < len(later.row):
-            yield later.between(start, len(later.row))
+        if start < len(later):
+            yield partial(self._later_rows[1].between, start, len(later))
+
+    def _some_rows(self, chunk: Mapping[str, Any], start: int, stop: int) -> Marks:
+        dropped, later = self._later_rows
+        found = Marks(**self._all[0].rows(chunk))
+        kept = found.take(~among(found.row, dropped)) if len(dropped) else found
+        return together([kept, later.between(start, stop)]).ascending() if stop > start else kept
 
     @cached_property
     def _later_rows(self) -> tuple[U64, Marks]:
@@ -201,39 +204,41 @@ class Book:
             come = together([come.take(~among(come.row, gone)), *more])
         return once(np.concatenate(dropped)), come.ascending()
 
-    def _pieces(self, choose: "Choice", *, values: bool) -> Iterator[tuple[int, Identifiers]]:
+    def _pieces(self, choose: "Choice") -> Iterator[tuple[int, Identifiers]]:
         """By chunks of the whole generation, with the chosen members of later ones in their places."""
         later: list[Identifiers] = []
         for place, one in enumerate(self._all[1:], 1):
-            later += [found for _, found in self._chosen(place, one, choose, values=values)]
+            later += [found for _, found in self._chosen(place, one, choose)]
         beside = _sorted(later)
         member = beside.column("member") if beside.height else np.empty(0, np.uint64)
         start = 0
-        for high, found in self._chosen(0, self._all[0], choose, values=values) if self._all else ():
+        for high, found in self._chosen(0, self._all[0], choose) if self._all else ():
             stop = int(np.searchsorted(member, np.uint64(high), side="right"))
             yield high, _sorted([found, beside.between(start, stop)])
             start = stop
         if start < beside.height:
             yield LAST, beside.between(start, beside.height)
 
-    def _chosen(self, place: int, one: Generation, choose: "Choice", *, values: bool) -> Iterator[tuple[int, Identifiers]]:
+    def _chosen(self, place: int, one: Generation, choice: "Choice") -> Iterator[tuple[int, Identifiers]]:
         chunks = one.index["chunks"]
         newest = place == len(self._all) - 1
-        for number, chunk in enumerate(chunks):
-            high = chunks[number + 1]["first"] - 1 if number + 1 < len(chunks) else LAST
-            if not choose.concerns(chunk, newest=newest):
-                yield high, none(LEDGER_SCHEMA)
-                continue
-            frame = one.identifiers(chunk)
-            mask = choose.mask(frame, newest=newest)
-            if mask.any():
-                mask &= self._counting(place, frame["member"].to_numpy())
-            if not mask.any():
-                yield high, none(LEDGER_SCHEMA)
-            elif values:
-                yield high, Identifiers(frame, one.values(chunk, frame)).where(mask)
-            else:
-                yield high, Identifiers(frame, none().values).where(mask)
+        highs = [chunk["first"] - 1 for chunk in chunks[1:]] + [LAST]
+
+        def choose(number: int) -> tuple[int, Identifiers]:
+            chunk, high = chunks[number], highs[number]
+            if not choice.concerns(chunk, newest=newest):
+                return high, none(LEDGER_SCHEMA)
+            beside = _NOTHING
+            if newest and choice.unsettled and chunk["unsettled"]:
+                frame = one.identifiers(chunk)
+                beside = each(frame["member"].to_numpy()[choice.unsettled(frame)])
+            return high, one.chosen(chunk, partial(self._mask, place, replace(choice, keys=union(choice.keys, beside))))
+
+        yield from ahead(choose, range(len(chunks)))
+
+    def _mask(self, place: int, choice: "Choice", member: U64) -> Mask:
+        chosen = choice.mask(member)
+        return chosen & self._counting(place, member) if chosen.any() else chosen
 
     def _counting(self, place: int, member: U64) -> Mask:
         """Which of these members no later generation has replaced."""
@@ -261,16 +266,13 @@ class Choice:
         first, last = np.uint64(chunk["first"]), np.uint64(chunk["last"])
         return bool(np.searchsorted(self.keys, first) < np.searchsorted(self.keys, last, side="right"))
 
-    def mask(self, frame: pl.DataFrame, *, newest: bool) -> Mask:
-        """Which rows of a chunk are theirs; always all of a member's."""
-        member = frame["member"].to_numpy()
+    def mask(self, member: U64) -> Mask:
+        """Which of these members are named: by key, by range, or as everybody."""
         if self.everybody:
             return np.ones(len(member), np.bool_)
         found = among(member, self.keys)
         for low, high in self.ranges:
             found |= (member >= np.uint64(low)) & (member <= np.uint64(high))
-        if newest and self.unsettled:
-            found |= among(member, each(member[self.unsettled(frame)]))
         return found
 
 

@@ -1,19 +1,23 @@
 """Which rows of a segment came and which went since the last plan, and so whom to look at."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
+from core.ahead import ahead
 from core.book import GROUP, Book
 from core.buckets import Buckets
 from core.fingerprints import Marks, together
-from core.gathering import Everybody, Segment, Some, Totals, settled
-from core.identifiers import U64, among, firsts, once, union
+from core.gathering import Everybody, Segment, Some, Totals, framed, settled
+from core.identifiers import U64, among, each, once, union
 from core.identity import REASONS, reasons_of
 
 _MANY = 1 << 19  # rows that came or went, beyond which everybody is looked at
+Counts = npt.NDArray[np.int64]
 _ROW = pa.schema([("row", pa.uint64())])
 
 
@@ -31,8 +35,8 @@ def gather(segment: Segment, book: Book, some: Some | None) -> Everybody | Some:
     if some is None:
         return Everybody(segment, book)
     with Buckets(_ROW, limit=segment.memory // 4) as found:
-        for frame in segment.batches():
-            found.add(pa.RecordBatch.from_arrays([pa.array(np.sort(segment.fingerprints(frame)))], schema=_ROW))
+        for marks in ahead(lambda batches: np.sort(segment.fingerprints(framed(batches))), segment.batches(GROUP)):
+            found.add(pa.RecordBatch.from_arrays([pa.array(marks)], schema=_ROW))
         news = _news(found, book)
     if news is None:
         return Everybody(segment, book)
@@ -43,30 +47,30 @@ def gather(segment: Segment, book: Book, some: Some | None) -> Everybody | Some:
 def _news(found: Buckets, book: Book) -> News | None:
     """None when so much is new that everybody has to be looked at."""
     known = _Ahead(book.rows())
-    come: list[U64] = []
-    gone: list[Marks] = []
-    times = np.zeros(32, np.int64)
-    changed = 0
-    for _, high, table in found.groups(4 * GROUP):
-        rows = np.sort(table.column("row").to_numpy())
-        before = known.until(high)
-        once = rows[firsts(rows)]
-        there = np.zeros(len(before.row), np.bool_)
-        if len(before.row):
-            at = np.minimum(np.searchsorted(before.row, once), len(before.row) - 1)
-            same = before.row[at] == once
-            there[at[same]] = True
-            once = once[~same]
-        come.append(once)
-        gone.append(before.take(~there))
-        left = there & (before.reasons != 0)
-        if left.any():
-            often = np.searchsorted(rows, before.row[left], side="right") - np.searchsorted(rows, before.row[left])
-            times += np.bincount(before.reasons[left], often, minlength=32).astype(np.int64)
-        changed += len(once) + len(gone[-1].row)
-        if changed > _MANY:
+    pairs = ((table, known.until(high)) for _, high, table in found.groups(GROUP))
+    parts: list[tuple[U64, Marks, Counts]] = []
+    for part in ahead(_apart, pairs):
+        parts.append(part)
+        if sum(len(come) + len(gone.row) for come, gone, _ in parts) > _MANY:
             return None
-    return News(np.concatenate(come), together(gone), dict(enumerate(times.tolist())), found.rows)
+    times = np.sum([often for _, _, often in parts], axis=0)
+    come = np.concatenate([come for come, _, _ in parts])
+    return News(come, together(gone for _, gone, _ in parts), dict(enumerate(times.tolist())), found.rows)
+
+
+def _apart(pair: tuple[pa.Table, Marks]) -> tuple[U64, Marks, Counts]:
+    """Of a range of rows as they are and as they were: what came, what went, how often those stand there that give nothing."""
+    rows, before = np.sort(pair[0].column("row").to_numpy()), pair[1]
+    come = each(rows)
+    there = np.zeros(len(before.row), np.bool_)
+    if len(before.row):
+        at = np.minimum(np.searchsorted(before.row, come), len(before.row) - 1)
+        same = before.row[at] == come
+        there[at[same]] = True
+        come = come[~same]
+    left = before.take(there & (before.reasons != 0))
+    often = np.searchsorted(rows, left.row, side="right") - np.searchsorted(rows, left.row)
+    return come, before.take(~there), np.bincount(left.reasons, often, minlength=32).astype(np.int64)
 
 
 def _fetch(segment: Segment, book: Book, some: Some, news: News) -> None:
@@ -97,27 +101,32 @@ def _fetch(segment: Segment, book: Book, some: Some, news: News) -> None:
 
 def _read(segment: Segment, wanted: U64) -> tuple[list[pa.RecordBatch], Marks]:
     """The wanted rows in one more reading: their members' identifiers, and the rows."""
-    tables: list[pa.RecordBatch] = []
-    found: list[Marks] = []
-    for frame in segment.batches():
-        marks = segment.fingerprints(frame)
-        chosen = among(marks, wanted)
-        if chosen.any():
-            rows = segment.rows(frame[np.flatnonzero(chosen)])
-            tables.append(segment.table(rows))
-            found.append(Marks(marks[chosen], rows.member, rows.reasons))
-    return tables, together(found)
+    rows: list[pa.Table] = []
+    found: list[U64] = []
+
+    def choose(batches: list[pa.RecordBatch]) -> tuple[pa.Table, U64]:
+        marks = segment.fingerprints(framed(batches))
+        chosen = np.flatnonzero(among(marks, wanted))
+        return pa.Table.from_batches(batches).take(pa.array(chosen)), marks[chosen]  # a copy; a frame would hold all rows
+
+    for table, marks in ahead(choose, segment.batches()):
+        rows.append(table)
+        found.append(marks)
+    said = segment.rows(pl.DataFrame(pa.concat_tables(rows)))
+    return [segment.table(said)], Marks(np.concatenate(found), said.member, said.reasons)
 
 
 def _rows_of(book: Book, members: U64, *, but: U64 | None = None) -> Marks:
     """The last plan's rows of these members, less some."""
-    found: list[Marks] = []
-    for part in book.rows() if len(members) else ():
-        mask = among(part.member, members)
+
+    def look(part: Callable[[], Marks]) -> Marks:
+        marks = part()
+        mask = among(marks.member, members)
         if but is not None and len(but):
-            mask[mask] = ~among(part.row[mask], but)
-        found.append(part.take(mask))
-    return together(found)
+            mask[mask] = ~among(marks.row[mask], but)
+        return marks.take(mask)
+
+    return together(ahead(look, book.row_parts() if len(members) else ()))
 
 
 class _Ahead:

@@ -37,8 +37,8 @@ class Touched(Protocol):
         """All touched members, ascending; as often as it is asked for."""
         ...
 
-    def others(self) -> Iterator[tuple[U64, U64]]:
-        """Member and head of each identifier of all others."""
+    def others(self, heads: U64) -> U64:
+        """Others who hold one of these identifiers, ascending."""
         ...
 
     def touch(self, members: U64) -> None:
@@ -86,12 +86,19 @@ class Comparison:
         retry_refused: bool = False,
         due: tuple[tuple[int, int], ...] = (),
         replaces: bool = False,
+        first: bool = False,
     ) -> None:
-        """`replaces`: everybody is sent anew in one go, which takes nobody along."""
+        """`replaces`: everybody is sent anew in one go, which takes nobody along.
+
+        `first`: the ledger is empty, so nobody can be taken along: the survey is made while deciding, in one go.
+        """
         self._touched, self._settled, self._everything, self._retry = touched, settled, everything, retry_refused
         self._due, self._replaces = due, replaces
         self._gone = self._owner = self._risk = self._kept = _NOTHING
-        self.survey = self._look()
+        self.survey = Survey()
+        self._is_first = first
+        if not first:
+            self._look(self.survey)
 
     def decided(self) -> Iterator[Identifiers]:
         """Touched members as the ledger must say before the first request.
@@ -100,12 +107,13 @@ class Comparison:
         holds at least what the platform holds; what it says is delivered the platform has.
         """
         for side in self._touched.sides():
+            if self._is_first:
+                self._tell(side, self.survey)
             yield self._decide(side)
 
     # ── looking ──
 
-    def _look(self) -> Survey:
-        found = Survey()
+    def _look(self, found: Survey) -> None:
         lost: list[tuple[U64, U64]] = []
         late: list[U64] = []
         for side in self._touched.sides():
@@ -116,7 +124,6 @@ class Comparison:
         self._follow(_sorted_pairs(lost), once(np.concatenate(late)) if late else _NOTHING)
         for side in self._touched.sides():
             self._tell(side, found)
-        return found
 
     def _late_states(self) -> list[int]:
         return [State.LEAVING] if self._settled else [State.LEAVING, State.GONE, State.OWED]
@@ -154,8 +161,7 @@ class Comparison:
         asked = union(self._heads_of(members), late)
         known = asked
         while len(asked):
-            reached = [member[among(head, asked)] for member, head in self._touched.others()]
-            new = once(np.concatenate(reached)) if reached else _NOTHING
+            new = self._touched.others(asked)
             if not len(new):
                 break
             self._touched.touch(new)

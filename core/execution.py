@@ -267,13 +267,15 @@ class Execution:
             retry_refused=self._retries_refused,
             due=self._due(book),
             replaces=replaces,
+            first=book.is_empty and isinstance(touched, Everybody) and self._run.kind is not RefreshKind.DRY,
         )
         survey = comparison.survey
         known = survey.known if isinstance(touched, Everybody) else book.counts.present
         matchable = known - survey.known + survey.matchable
         self._counts = replace(self._counts, members=touched.totals.members, matchable=matchable)
         self._held = self._is_guarded(survey, known, matchable)
-        self._count(survey, matchable)
+        if not book.is_empty or self._run.kind is RefreshKind.DRY:
+            self._count(survey, matchable)
         if self._held:  # who withdrew consent leaves all the same
             if self._run.kind is RefreshKind.DRY:
                 self._held = False
@@ -307,23 +309,33 @@ class Execution:
         """Writes down what will be done, and does it."""
         survey = comparison.survey
         if audience is None:
+            codes = touched.kinds if isinstance(touched, Everybody) else survey.kinds
             audience = self._work.channel.create(
-                self._target, name=self._sync.name, key=self._sync.id, kinds=frozenset(KINDS[k] for k in survey.kinds)
+                self._target, name=self._sync.name, key=self._sync.id, kinds=frozenset(KINDS[code] for code in codes)
             )
             self._adopt(audience)
-        header = self._header(book, touched, survey, reading) | {"life": _life(audience), "audience": audience.id}
-        silent = survey.is_empty and isinstance(touched, Some) and not touched.has_news
-        if silent:
+        names = {"life": _life(audience), "audience": audience.id}
+        if survey.is_empty and isinstance(touched, Some) and not touched.has_news:
+            header = self._header(book, touched, survey, reading) | names
             if header != dict(book.header):
                 self._work.ledger.seen(header)
             self._finish(Book.of(self._work.ledger))
             return
-        if survey.removes:
-            header["removed"] = ""  # at a time that is only known when all are sent
-        self._remember()
-        self._beat(Phase.COMPARING, 0, 0, now=True)
+
+        def decided() -> dict[str, Any]:
+            """All is decided: counted and remembered before anything of it counts."""
+            if book.is_empty:
+                self._counts = replace(self._counts, members=touched.totals.members, matchable=survey.matchable)
+                self._count(survey, survey.matchable)
+            self._remember()
+            self._beat(Phase.COMPARING, 0, 0, now=True)
+            removing = {"removed": ""} if survey.removes else {}  # at a time that is only known when all are sent
+            header.update(self._header(book, touched, survey, reading) | names | removing)
+            return header
+
+        header = {}
         traits, floor = self._work.channel.traits, self._work.settings.compact_below
-        record(self._work.ledger, book, touched, comparison, header=header, traits=traits, floor=floor)
+        record(self._work.ledger, book, touched, comparison, header=decided, traits=traits, floor=floor)
         touched.close()
         if survey.is_empty:
             self._finish(Book.of(self._work.ledger))

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from core.ahead import ahead
 from core.book import GROUP, Book, Choice, unsettled
 from core.buckets import Buckets
 from core.difference import Side
@@ -41,11 +42,15 @@ from core.planning import Allowed
 from core.ports import ChannelTraits, Reading
 
 _WITHDRAWN, _NAMELESS = 255, 254  # in the place of a kind: a row without consent; a row with a member and nothing to send
-_BATCH = 1 << 17
+_BATCH = 1 << 16
 _NEAR = np.uint64(40)
 _UPPER = np.uint64(((1 << 40) - 1) << 24)
 _NOTHING = np.empty(0, np.uint64)
 _ROWS = pa.schema([("row", pa.uint64()), ("member", pa.uint64()), ("reasons", pa.uint8())])
+
+
+# each identifier of a member once, who is without consent, how many have it, how many identifiers were too many
+Settled = tuple[Identifiers, U64, int, int]
 
 
 @dataclass(slots=True)
@@ -66,20 +71,20 @@ class Segment:
         self._beat = beat
         require_columns(reading.columns, reading.segment.kind)
 
-    def batches(self) -> Iterator[pl.DataFrame]:
-        """All rows, some at a time. Raises SegmentTorn at the end if the source has changed meanwhile."""
+    def batches(self, size: int = _BATCH) -> Iterator[list[pa.RecordBatch]]:
+        """All rows, about `size` at a time. Raises SegmentTorn at the end if the source has changed meanwhile."""
         held: list[pa.RecordBatch] = []
         height = rows = 0
         for batch in self.reading.batches(self.names):
             held.append(batch)
             height += batch.num_rows
             rows += batch.num_rows
-            if height >= _BATCH:
-                yield _frame(held)
+            if height >= size:
+                yield held
                 held, height = [], 0
                 self._beat(rows)
         if held:
-            yield _frame(held)
+            yield held
         if not self.reading.complete():
             raise SegmentTorn
 
@@ -136,26 +141,34 @@ class Everybody:
         self._kinds = np.zeros(256, np.int64)
         self._first: list[Side] | None = None
         self.totals = Totals()
-        for frame in segment.batches():
-            self._take(frame)
+        for rows, marks, table in ahead(self._said, segment.batches()):
+            self._take(rows, marks, table)
         others = segment.allowed.choose({code: int(self._kinds[code]) for code in CODES.values()})
         self.totals.rows = self._rows.rows
         self.totals.reasons = reasons_of(np.empty(0, np.uint8), dict(enumerate(self._counts.tolist())))
         self.totals.reasons = _plus(self.totals.reasons, "kind_left_out", others)
+
+    @property
+    def kinds(self) -> set[int]:
+        """The codes of the kinds that there are, and that the audience takes."""
+        codes = np.flatnonzero(self._kinds[:_NAMELESS]).astype(np.uint8)
+        return set(codes[self._segment.allowed.mask(codes)].tolist())
 
     def close(self) -> None:
         """Forgets what was read."""
         self._found.close()
         self._rows.close()
 
-    def _take(self, frame: pl.DataFrame) -> None:
+    def _said(self, batches: list[pa.RecordBatch]) -> tuple[Rows, U64, pa.RecordBatch]:
+        frame = framed(batches)
         rows = self._segment.rows(frame)
-        marks = self._segment.fingerprints(frame)
+        return rows, self._segment.fingerprints(frame), self._segment.table(rows)
+
+    def _take(self, rows: Rows, marks: U64, table: pa.RecordBatch) -> None:
         order = np.argsort(marks)
         columns = [marks[order], rows.member[order], rows.reasons[order]]
         self._rows.add(pa.RecordBatch.from_arrays([pa.array(c) for c in columns], schema=_ROWS))
         self._counts += np.bincount(rows.reasons, minlength=32)
-        table = self._segment.table(rows)
         self._kinds += np.bincount(table.column(1).to_numpy(), minlength=256)
         self._found.add(table)
 
@@ -165,13 +178,12 @@ class Everybody:
             return
         totals = Totals(self.totals.rows, 0, self.totals.reasons)
         kept: list[Side] = []
-        for low, high, table in self._found.groups(GROUP, beside=self._book.size):
-            new, withdrawn, members, clipped = settled(table, self._segment.allowed)
+        for old, (new, withdrawn, members, clipped) in ahead(self._side, self._found.groups(GROUP, beside=self._book.size)):
             self._segment.allowed.clipped |= bool(clipped)
             totals.reasons = _plus(totals.reasons, "too_many_identifiers", clipped)
             totals.members += members
             totals.reasons = _plus(totals.reasons, "no_consent", len(withdrawn))
-            side = Side(self._book.between(low, high), new, withdrawn)
+            side = Side(old, new, withdrawn)
             kept.append(side)
             if len(kept) > 1:
                 kept = kept[:2]
@@ -179,8 +191,12 @@ class Everybody:
         self.totals = totals
         self._first = kept if len(kept) == 1 else None  # what is small is kept
 
-    def others(self) -> Iterator[tuple[U64, U64]]:
-        return iter(())
+    def _side(self, group: tuple[int, int, pa.Table]) -> tuple[Identifiers, Settled]:
+        low, high, table = group
+        return self._book.between(low, high), settled(table, self._segment.allowed)
+
+    def others(self, heads: U64) -> U64:
+        return heads[:0]
 
     def touch(self, members: U64) -> None:
         raise AssertionError(f"{len(members)} others, of whom there are none")
@@ -268,16 +284,9 @@ class Some:
             yield side
         self._kept = kept if len(kept) == 1 else None
 
-    def others(self) -> Iterator[tuple[U64, U64]]:
-        marked = unsettled(gone=not self._settled)
-        for member, head, rest in self._book.holders():
-            touched = among(member, self._keys)
-            for low, high in self._due:
-                touched |= (member >= np.uint64(low)) & (member <= np.uint64(high))
-            if rest is not None:
-                touched |= among(member, once(member[marked(rest)]))
-                touched |= rest["state"].is_in([State.GONE, State.LEAVING]).to_numpy()
-            yield member[~touched], head[~touched]
+    def others(self, heads: U64) -> U64:
+        members = self._book.holding(heads)
+        return members[~Choice(self._keys, ranges=self._due).mask(members)]
 
     def touch(self, members: U64) -> None:
         self._keys = union(self._keys, members)
@@ -305,7 +314,7 @@ class Some:
         return once(np.concatenate(found)) if found else _NOTHING
 
 
-def settled(table: pa.Table, allowed: Allowed) -> tuple[Identifiers, U64, int, int]:
+def settled(table: pa.Table, allowed: Allowed) -> Settled:
     """Of one range of keys: each identifier of a member once, who is without consent, how many have it, how many were too many.
 
     Of several rows the strictest consent counts.
@@ -354,7 +363,8 @@ def _order(found: Identifiers) -> Places:
     return order
 
 
-def _frame(batches: list[pa.RecordBatch]) -> pl.DataFrame:
+def framed(batches: list[pa.RecordBatch]) -> pl.DataFrame:
+    """Rows as a frame."""
     return pl.concat([pl.DataFrame(b) for b in batches]) if len(batches) > 1 else pl.DataFrame(batches[0])
 
 

@@ -6,7 +6,7 @@ older ones say of these members. Beside each lies a *journal* that grows by one 
 any moment loses at most the answers of requests in flight, which then still count as "may or may not be there".
 
 On disk `NNNNNNNN.ledger` is `SEGLEDG2`, then blocks, the last of which is the index, then its place (u64 LE). A block is a
-length (u32 LE), a nonce of 12 bytes and AES-256-GCM, bound to the sync, the file's name, its place in the file and what it is, so
+length (u32 LE), a nonce of 12 bytes and AES-256-GCM, bound to the sync, the file's name, its place in it and what it is, so
 that none can be moved, swapped or cut off. Blocks hold columns (`_pack`): of members' identifiers (`light`: member, kind, head,
 state, batch; `values`: of digests what follows the head), or of the segment's rows (fingerprint, member, reasons). Each is in
 ascending order over all blocks of a file. The index is JSON: header, each block's place and bounds, members of each request.
@@ -15,6 +15,7 @@ after a crash: a torn last record counts as never written. A generation is made 
 name that exists already means that another worker has taken over.
 """
 
+import itertools
 import json
 import os
 import secrets
@@ -23,7 +24,7 @@ import struct
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +36,25 @@ import pyarrow as pa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from core.ahead import ahead
 from core.errors import LeaseLost, SegsyncError
-from core.identifiers import DIGEST, U8, U32, U64, Identifiers, State, bytes_of, joined
+from core.identifiers import (
+    DIGEST,
+    LEDGER_SCHEMA,
+    U8,
+    U32,
+    U64,
+    Identifiers,
+    Mask,
+    Places,
+    State,
+    among,
+    bytes_of,
+    each,
+    firsts,
+    joined,
+    none,
+)
 
 _MAGIC = b"SEGLEDG2"
 _HEAD = struct.Struct("<I12s")
@@ -101,34 +119,51 @@ class Generation:
 
     def identifiers(self, chunk: Mapping[str, Any]) -> pl.DataFrame:
         """One chunk's identifiers without their values, as the journals have made them."""
-        columns = _unpack(self._block(chunk["light"], "light"))
-        member = np.repeat(np.cumsum(columns["step"], dtype=np.uint64), columns["many"])
-        sequence = {"member": member} | {n: columns[n] for n in ("kind", "head", "state")}
-        frame = pl.DataFrame(sequence).with_columns(batch=pl.Series(columns["batch"], dtype=pl.UInt32))
-        frame = frame.with_columns(pl.when(pl.col("batch") != _NO_BATCH).then(pl.col("batch")).alias("batch"))
-        return apply(frame, self.done, self.refused)
+        return self._frame(_unpack(self._block(chunk["light"], "light", chunk["place"])), None)
 
-    def holders(self, chunk: Mapping[str, Any]) -> tuple[U64, U64]:
-        """Member and head of each of one chunk's identifiers."""
-        columns = _unpack(self._block(chunk["light"], "light"), "step", "many", "head")
-        return np.repeat(np.cumsum(columns["step"], dtype=np.uint64), columns["many"]), columns["head"]
+    def chosen(self, chunk: Mapping[str, Any], choose: Callable[[U64], Mask]) -> Identifiers:
+        """One chunk's identifiers of chosen members."""
+        columns = _unpack(self._block(chunk["light"], "light", chunk["place"]))
+        places = np.flatnonzero(choose(_members(columns)))
+        if not len(places):
+            return none(LEDGER_SCHEMA)
+        return Identifiers(self._frame(columns, places), self.values(chunk, columns["head"], places))
 
-    def values(self, chunk: Mapping[str, Any], frame: pl.DataFrame) -> pa.Array:
-        """The values of one chunk; `frame`: its identifiers."""
-        block = self._block(chunk["values"], "values")
+    def values(self, chunk: Mapping[str, Any], head: U64, places: Places) -> pa.Array:
+        """Values of one chunk at these places; `head`: the heads of the whole chunk."""
+        block = self._block(chunk["values"], "values", chunk["place"])
         if not chunk["clear"]:
-            digests = np.empty((frame.height, 32), np.uint8)
-            digests[:, :8] = frame["head"].to_numpy().view(np.uint8).reshape(-1, 8)
-            digests[:, 8:] = np.frombuffer(block, np.uint8).reshape(-1, 24)
-            return pa.Array.from_buffers(DIGEST, frame.height, [None, pa.py_buffer(digests)])
+            digests = np.empty((len(places), 32), np.uint8)
+            digests[:, :8] = head[places].view(np.uint8).reshape(-1, 8)
+            digests[:, 8:] = np.frombuffer(block, np.uint8).reshape(-1, 24)[places]
+            return pa.Array.from_buffers(DIGEST, len(places), [None, pa.py_buffer(digests)])
         with pa.ipc.open_stream(block) as stream:
-            return stream.read_all().column(0).combine_chunks()
+            return stream.read_all().column(0).combine_chunks().take(pa.array(places))
+
+    def holding(self, chunk: Mapping[str, Any], heads: U64) -> U64:
+        """Members who hold one of these, ascending; what was removed is not held."""
+        columns = _unpack(self._block(chunk["light"], "light", chunk["place"]), "step", "many", "head", "state")
+        hits = np.flatnonzero(among(columns["head"], heads))
+        if chunk["leaving"] and len(hits):
+            hits = hits[~np.isin(columns["state"][hits], LEAVING)]
+        if not len(hits):
+            return np.empty(0, np.uint64)
+        run = np.searchsorted(np.cumsum(columns["many"], dtype=np.int64), hits, side="right")
+        return each(np.cumsum(columns["step"], dtype=np.uint64)[run])
 
     def rows(self, chunk: Mapping[str, Any]) -> dict[str, Any]:
         """One chunk of rows: `row` (u64, ascending), `member` (u64), `reasons` (u8)."""
         columns = _unpack(self._block(chunk["at"], chunk["of"]))
         columns[_KEYS[chunk["of"]]] = np.cumsum(columns.pop("step"), dtype=np.uint64)
         return columns
+
+    def _frame(self, columns: Mapping[str, Any], places: Places | None) -> pl.DataFrame:
+        taken = {"member": _members(columns)} | {name: columns[name] for name in ("kind", "head", "state", "batch")}
+        if places is not None:
+            taken = {name: column[places] for name, column in taken.items()}
+        frame = pl.DataFrame(taken, schema=LEDGER_SCHEMA)
+        frame = frame.with_columns(pl.when(pl.col("batch") != _NO_BATCH).then(pl.col("batch")).alias("batch"))
+        return apply(frame, self.done, self.refused)
 
     def _read_all(self, of: str, name: str) -> U64:
         parts = [self.rows(c)[name] for c in self.index["rows"] if c["of"] == of]
@@ -138,9 +173,9 @@ class Generation:
         """Fingerprints of rows that this generation's plan no longer found."""
         return self._read_all("dropped", "row")
 
-    def _block(self, place: Sequence[int], what: str) -> bytes:
+    def _block(self, place: Sequence[int], what: str, bound: int | None = None) -> bytes:
         at, size = place
-        return self._sealer.open(os.pread(self._file, size, at), self._path.name, at, what)
+        return self._sealer.open(os.pread(self._file, size, at), self._path.name, at if bound is None else bound, what)
 
     def _note(self, words: Mapping[str, Any]) -> None:
         if "header" in words:
@@ -265,8 +300,7 @@ class Writing:
         self._path = folder / f"{number:08d}.ledger"
         self._part = folder / f".{self._path.name}.{secrets.token_hex(4)}"
         self._index: dict[str, Any] = {"whole": whole, "chunks": [], "rows": []}
-        self._waiting: list[Identifiers] = []
-        self._height = 0
+        self._places = itertools.count()
 
     def __enter__(self) -> Self:
         self._file: BinaryIO = self._part.open("wb")
@@ -277,12 +311,10 @@ class Writing:
         self._file.close()
         self._part.unlink(missing_ok=True)
 
-    def members(self, found: Identifiers) -> None:
-        """Whole members, ascending, after those of earlier calls."""
-        self._waiting.append(found)
-        self._height += found.height
-        if self._height >= _IDS:
-            self._flush()
+    def members(self, pieces: Iterable[Identifiers]) -> None:
+        """Whole members, ascending."""
+        for chunk, light, values in ahead(self._packed, _blocks(pieces)):
+            self._index["chunks"].append({**chunk, "light": self._write(light), "values": self._write(values)})
 
     def rows(self, of: str, **columns: U64 | U8) -> None:
         """`rows` of the segment that are new, `dropped` ones, or `overrides`: members of which older generations do not count."""
@@ -292,11 +324,11 @@ class Writing:
             first, last = int(part[key][0]), int(part[key][-1])
             part["step"] = np.diff(part.pop(key), prepend=np.uint64(0))
             size = len(part["step"])
-            self._index["rows"].append({"of": of, "n": size, "first": first, "last": last, "at": self._write(_pack(part), of)})
+            block = self._sealer.seal(_pack(part), self._path.name, self._file.tell(), of)
+            self._index["rows"].append({"of": of, "n": size, "first": first, "last": last, "at": self._write(block)})
 
     def commit(self, header: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
         """Durable when this returns. `counts`: see `Book`. Raises LeaseLost when another worker has written it already."""
-        self._flush(last=True)
         self._index |= {"header": dict(header), "counts": dict(counts)}
         at = self._file.tell()
         self._file.write(self._sealer.seal(json.dumps(self._index).encode(), self._path.name, at, "index"))
@@ -314,27 +346,12 @@ class Writing:
                 if not old.name.startswith(".") and int(old.name.split(".")[0]) < self._number:
                     old.unlink(missing_ok=True)
 
-    def _flush(self, *, last: bool = False) -> None:
-        """Writes full blocks; no member is divided between two."""
-        found = joined(self._waiting)
-        start = 0
-        if found.height:
-            member = found.column("member")
-            while found.height - start >= (1 if last else _IDS):
-                stop = min(start + _IDS, found.height)
-                stop = int(np.searchsorted(member, member[stop - 1], side="right"))
-                if stop == found.height and not last:
-                    break
-                self._chunk(found.between(start, stop))
-                start = stop
-        self._waiting = [found.between(start, found.height)] if start < found.height else []
-        self._height = found.height - start
-
-    def _chunk(self, part: Identifiers) -> None:
-        frame = part.frame
-        runs = frame.select(pl.col("member").rle().struct.unnest())
-        step = np.diff(runs["value"].to_numpy(), prepend=np.uint64(0))
-        columns: dict[str, Any] = {"step": step, "many": runs["len"].to_numpy().astype(np.uint16)}
+    def _packed(self, part: Identifiers) -> tuple[dict[str, Any], bytes, bytes]:
+        """What the index says of a chunk, and its two blocks."""
+        frame, member = part.frame, part.column("member")
+        starts = firsts(member)
+        many = np.diff(starts, append=len(member)).astype(np.uint16)
+        columns: dict[str, Any] = {"step": np.diff(member[starts], prepend=np.uint64(0)), "many": many}
         columns |= {name: part.column(name) for name in ("kind", "head", "state")}
         columns["batch"] = frame["batch"].fill_null(_NO_BATCH).to_numpy()
         clear = part.values.type != DIGEST
@@ -346,21 +363,41 @@ class Writing:
             values = sink.getvalue().to_pybytes()
         else:
             values = np.ascontiguousarray(bytes_of(part.values)[:, 8:]).tobytes()
-        states = set(frame["state"].unique())
-        light, digests = self._write(_pack(columns), "light"), self._write(values, "values")
-        self._index["chunks"].append(
-            {
-                "n": frame.height, "first": int(runs["value"][0]), "last": int(runs["value"][-1]), "clear": clear,
-                "unsettled": not states.isdisjoint(UNSETTLED), "leaving": not states.isdisjoint(LEAVING),
-                "light": light, "values": digests,
-            }
-        )  # fmt: skip
+        states = set(np.flatnonzero(np.bincount(columns["state"])).tolist())
+        place = next(self._places)
+        chunk = {
+            "place": place, "n": part.height, "first": int(member[0]), "last": int(member[-1]), "clear": clear,
+            "unsettled": not states.isdisjoint(UNSETTLED), "leaving": not states.isdisjoint(LEAVING),
+        }  # fmt: skip
+        name = self._path.name
+        return chunk, self._sealer.seal(_pack(columns), name, place, "light"), self._sealer.seal(values, name, place, "values")
 
-    def _write(self, plain: bytes, what: str) -> tuple[int, int]:
+    def _write(self, block: bytes) -> tuple[int, int]:
         at = self._file.tell()
-        block = self._sealer.seal(plain, self._path.name, at, what)
         self._file.write(block)
         return at, len(block)
+
+
+def _blocks(pieces: Iterable[Identifiers]) -> Iterator[Identifiers]:
+    """The same in pieces of about one block; no member is divided between two."""
+    waiting: list[Identifiers] = []
+    height = 0
+    for piece in pieces:
+        waiting.append(piece)
+        height += piece.height
+        if height < _IDS:
+            continue
+        found, start = joined(waiting), 0
+        member = found.column("member")
+        while found.height - start >= _IDS:
+            stop = int(np.searchsorted(member, member[start + _IDS - 1], side="right"))
+            if stop == found.height:
+                break
+            yield found.between(start, stop)
+            start = stop
+        waiting, height = [found.between(start, found.height)], found.height - start
+    if height:
+        yield joined(waiting)
 
 
 def records(path: Path, sealer: Sealer) -> Iterator[Mapping[str, Any]]:
@@ -421,6 +458,11 @@ _RANDOM = {"head", "member"}  # nothing to squeeze there
 
 def _lit(state: State) -> pl.Expr:
     return pl.lit(int(state), dtype=pl.UInt8)
+
+
+def _members(columns: Mapping[str, Any]) -> U64:
+    """The member of each identifier of a chunk."""
+    return np.repeat(np.cumsum(columns["step"], dtype=np.uint64), columns["many"])
 
 
 def _pack(columns: Mapping[str, U64 | U32 | U8]) -> bytes:

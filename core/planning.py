@@ -129,10 +129,10 @@ def requests(generation: Generation, state: State) -> Iterator[tuple[int, Identi
         if not chunk["unsettled"]:
             continue
         frame = generation.identifiers(chunk)
-        mask = (frame["state"] == int(state)).to_numpy()
-        if not mask.any():
+        places = np.flatnonzero((frame["state"] == int(state)).to_numpy())
+        if not len(places):
             continue
-        part = Identifiers(frame, generation.values(chunk, frame)).where(mask)
+        part = Identifiers(frame[places], generation.values(chunk, frame["head"].to_numpy(), places))
         start = 0
         for length, batch in part.frame.select(pl.col("batch").rle().struct.unnest()).iter_rows():
             if batch != number and held:

@@ -1,6 +1,6 @@
 """Writes into the ledger what a plan is about to do, before its first request."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,13 @@ def record(
     touched: Everybody | Some,
     comparison: Comparison,
     *,
-    header: Mapping[str, Any],
+    header: Callable[[], Mapping[str, Any]],
     traits: ChannelTraits,
     floor: int,
 ) -> None:
     """A new generation, durable when this returns. `floor`: identifiers below which everything is written anew in any case.
 
-    Raises LeaseLost when another worker has written one meanwhile.
+    `header`: asked for when all is decided, before the generation counts. Raises LeaseLost when another worker was quicker.
     """
     numbering, counts = Numbering(traits), Counts()
     decided = (numbering.number(part) for part in comparison.decided())
@@ -39,17 +39,13 @@ def record(
     if isinstance(touched, Some):
         counts = _beside(book, touched)
     with ledger.writing(whole=whole) as out:
-        if isinstance(touched, Some) and whole:
-            for part in _merged(book, mine, _counting(decided, counts)):
-                out.members(part)
-        else:
-            for part in _counting(decided, counts):
-                out.members(part)
+        pieces = _counting(decided, counts)
+        out.members(_merged(book, mine, pieces) if isinstance(touched, Some) and whole else pieces)
         if not whole:
             out.rows("overrides", member=mine)
         touched.write_rows(out)
         counts.sizes = numbering.sizes
-        out.commit(header, counts.words())
+        out.commit(header(), counts.words())
 
 
 def _should_compact(book: Book, touched: int, floor: int) -> bool:

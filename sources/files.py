@@ -34,6 +34,7 @@ from sources.columns import column_map, kind_of
 _SUFFIXES = (".parquet", ".csv")
 _YOUNG_NS = 2_000_000_000  # a file written less than this ago may change again within the clock's grain
 _BATCH = 64 << 10
+_BUFFER = 1 << 20
 _Identity = tuple[int, int, int, int]
 
 
@@ -182,7 +183,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _parquet(path: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, buffer_size=_BUFFER) as file:  # a row group may be the whole file: it is not read at once
         yield from file.iter_batches(batch_size=_BATCH, columns=list(names))
 
 

@@ -147,7 +147,7 @@ def deliver(office: Office, sync_id: str, mail: str) -> None:
     values = pa.array([bytes.fromhex(sha256(mail))], DIGEST)
     columns = {"member": [1], "kind": [0], "head": heads(0, values), "state": [int(State.DELIVERED)], "batch": [None]}
     with office.product.ledgers.of(sync_id).writing(whole=True) as out:
-        out.members(Identifiers(pl.DataFrame(columns, schema=LEDGER_SCHEMA), values))
+        out.members([Identifiers(pl.DataFrame(columns, schema=LEDGER_SCHEMA), values)])
         out.commit({"life": "a1@"}, {"present": 1, "delivered": 1, "sizes": {}})
 
 

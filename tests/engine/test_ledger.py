@@ -33,7 +33,7 @@ def write(
 ) -> None:
     members = len(set(found.column("member").tolist()))
     with one.writing(whole=whole) as out:
-        out.members(found)
+        out.members([found])
         out.rows("overrides", member=np.array(overrides, np.uint64))
         sizes = {ADDING + i: 2 for i in range(members // 2)}
         out.commit(header, {"present": members, "delivered": 0, "refused": 0, "owed": 0, "sizes": sizes})
@@ -207,6 +207,6 @@ def test_a_whole_generation_takes_the_place_of_all_before_it(tmp_path: Path) -> 
 def test_a_generation_that_was_not_committed_leaves_nothing(tmp_path: Path) -> None:
     one = ledger(tmp_path)
     with one.writing(whole=True) as out:
-        out.members(table())
+        out.members([table()])
     assert files(tmp_path) == []
     assert Book.of(one).is_empty
