@@ -2,7 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+import statistics
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from benchmarks import people
+from benchmarks.engine import said
 
 Key = bytes
 _EMAIL = re.compile(r"[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}")
@@ -26,12 +35,37 @@ def members(rows: Iterable[tuple[str | None, str | None]]) -> dict[Key, set[byte
     return found
 
 
-def difference(before: dict[Key, set[bytes]], after: dict[Key, set[bytes]]) -> tuple[set[bytes], set[Key]]:
-    """Identifiers to remove, and members to send."""
+def difference(before: Mapping[Key, set[bytes]], after: Mapping[Key, set[bytes]]) -> tuple[set[bytes], set[Key]]:
+    """Identifiers to remove, and members to send: who has something new, or hangs together with somebody who lost something."""
     held = set().union(*after.values()) if after else set()
-    removes = {i for identifiers in before.values() for i in identifiers} - held
-    delivered = {i for identifiers in before.values() for i in identifiers}
-    sends = {key for key, identifiers in after.items() if identifiers - delivered}
-    touched = {i for key, identifiers in before.items() if identifiers & removes for i in identifiers}
-    sends |= {key for key, identifiers in after.items() if identifiers & touched}
+    removes = {i for identifiers in before.values() for i in identifiers if i not in held}
+    sends = {key for key, identifiers in after.items() if not identifiers <= before.get(key, set())}
+    losers = [identifiers for identifiers in before.values() if not removes.isdisjoint(identifiers)] if removes else []
+    touched: set[bytes] = set().union(*losers)
+    while touched:
+        near = {key for key, identifiers in after.items() if not touched.isdisjoint(identifiers)}
+        grown = touched.union(*(after[key] for key in near), *(before.get(key, ()) for key in near))
+        if len(grown) == len(touched):
+            sends |= near
+            break
+        touched = grown
     return removes, sends
+
+
+def measure(folder: Path, times: int) -> dict[str, Any]:
+    """The plain way's seconds for each plan, and its answers."""
+    found: dict[str, Any] = {}
+    known: dict[bytes, set[bytes]] = {}
+    for what in people.NAMES:
+        seconds = []
+        for _ in range(times):
+            begun = time.perf_counter()
+            current = members(pl.read_parquet(folder / f"{what}.parquet").iter_rows())
+            removes, sends = difference(known, current)
+            seconds.append(time.perf_counter() - begun)
+        sent = [identifier for key in sends for identifier in current[key]]
+        total = sum(int.from_bytes(identifier[1:9], "little") for identifier in sent)
+        answer = said(removes, len(sends), len(sent), total)
+        found[what] = {"seconds": statistics.median(seconds), "answer": answer, "members": len(current), "identifiers": len(sent)}
+        known = known or current
+    return found
