@@ -39,11 +39,13 @@ class Asking:
         late = SourceUnavailable(f"Counting takes longer than {round(self._patience_s)} seconds; the sync works all the same.")
         self._ask(self._sources, work, show, late)
 
-    def later(self, work: Callable[[], T], show: Callable[[T | SegsyncError], None]) -> None:
-        """What may take long, and nobody looks at meanwhile: `show` is called with the answer whenever it comes."""
+    def later(self, work: Callable[[], T], show: Callable[[T | SegsyncError], None], *, after_s: float = 0) -> None:
+        """What may take long: `show` is called with the answer whenever it comes, but not before `after_s`; see `ask`."""
+        begun = time.monotonic()
 
         def run() -> None:
             answer = answer_of(work)
+            _wait_until(begun + after_s)
             answer_of(lambda: show(answer))
 
         self._sources.submit(run)
@@ -70,7 +72,7 @@ class Asking:
         def run() -> None:
             answer = answer_of(work)
             timer.cancel()
-            time.sleep(max(0.0, begun + after_s - time.monotonic()))
+            _wait_until(begun + after_s)
             once(answer)
 
         pool.submit(run)
@@ -83,3 +85,7 @@ class Asking:
         """No more questions."""
         for pool in (*self._pools.values(), self._sources):
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _wait_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from slack_bolt import Ack, App, BoltContext, Respond
 from slack_sdk import WebClient
 
-from bot.asking import Asking
+from bot.asking import LAID_S, Asking
 from bot.blocks import ids, kit, screens
 from bot.blocks import reports as blocks
 from bot.directory import Directory
@@ -120,7 +120,7 @@ class Reporting:
             if not show(client, view_id, view):
                 client.chat_postMessage(channel=actor.user_id, **blocks.found_message(answer))
 
-        self._asking.later(lambda: self._lookup.find(actor, digests), answered)
+        self._asking.later(lambda: self._lookup.find(actor, digests), answered, after_s=LAID_S)
 
     def _usage(self, actor: Actor, *, is_shared: bool = False) -> kit.Message:
         trend, owners = self._syncs.trend(actor), self._syncs.owners(actor)
