@@ -104,7 +104,7 @@ def check(
             try:
                 with source.read(segment.id) as reading:
                     for channel, traits in known.items():
-                        totals, row[channel.value] = count(reading, traits, memory=64 << 20)
+                        totals, row[channel.value] = count(reading, traits)
                         row["rows"] = totals.rows
                 row["problem"] = None
             except SegsyncError as error:

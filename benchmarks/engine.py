@@ -5,7 +5,7 @@ import shutil
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -119,9 +119,8 @@ def said(removes: set[bytes], members: int, identifiers: int, total: int) -> dic
 def measure(people: Path, folder: Path, what: str, times: int) -> dict[str, Any]:
     """One kind of plan, several times from the same ledger; the ledger of the first plan stays for the others."""
     seconds, peak = [], 0.0
-    restore: Callable[[], None] = lambda: _back_to(folder, 0 if what == "before" else 1)  # noqa: E731
     for _ in range(times):
-        restore()
+        _lay(folder, delivered=what != "before")
         with Memory() as memory:
             seconds.append(plan(people, what, ledger(folder)))
         peak = max(peak, memory.peak)
@@ -133,10 +132,10 @@ def measure(people: Path, folder: Path, what: str, times: int) -> dict[str, Any]
     return {"seconds": statistics.median(seconds), "peak": peak, "answer": found, "bytes": size}
 
 
-def _back_to(folder: Path, generation: int) -> None:
+def _lay(folder: Path, *, delivered: bool) -> None:
     """The ledger as it was: empty, or after the first plan was delivered."""
     shutil.rmtree(folder / "one", ignore_errors=True)
-    if generation:
+    if delivered:
         shutil.copytree(folder / "delivered", folder / "one")
 
 

@@ -1,7 +1,7 @@
 """A ledger as one thing: its generations laid over each other."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,10 +11,9 @@ import polars as pl
 from core.ahead import ahead
 from core.buckets import LAST
 from core.fingerprints import Marks, together
-from core.identifiers import LEDGER_SCHEMA, U64, Identifiers, Mask, State, among, each, joined, none, once, union
+from core.identifiers import LEDGER_SCHEMA, NOTHING, U64, Identifiers, Mask, State, among, by_member, none, union, within
 from core.ledger import ADDING, UNSETTLED, Generation, Ledger
 
-_NOTHING = np.empty(0, np.uint64)
 GROUP = 1 << 18  # identifiers, or rows, that are looked at together
 PRESENT = [int(s) for s in (State.DELIVERED, State.SENDING, State.OWED, State.REFUSED)]
 
@@ -32,10 +31,6 @@ class Counts:
     refused: int = 0
     owed: int = 0
     sizes: dict[int, int] = field(default_factory=dict)
-
-    def words(self) -> dict[str, Any]:
-        """As it is kept."""
-        return asdict(self)
 
 
 class Book:
@@ -124,9 +119,9 @@ class Book:
             held.append(found)
             height += found.height
             if height >= GROUP and high < LAST:
-                yield low, high, _sorted(held)
+                yield low, high, by_member(held)
                 low, held, height = high + 1, [], 0
-        yield low, LAST, _sorted(held)
+        yield low, LAST, by_member(held)
 
     def between(self, low: int, high: int) -> Identifiers:
         """All members in a range of keys, in ascending order."""
@@ -134,9 +129,9 @@ class Book:
         for place, one in enumerate(self._all):
             for chunk in one.index["chunks"]:
                 if chunk["last"] >= low and chunk["first"] <= high:
-                    choice = Choice(_NOTHING, ranges=((low, high),))
+                    choice = Choice(NOTHING, ranges=((low, high),))
                     found.append(one.chosen(chunk, partial(self._mask, place, choice)))
-        return _sorted(found)
+        return by_member(found)
 
     def scan(self) -> Iterator[pl.DataFrame]:
         """All identifiers without their values, in no order; some at a time."""
@@ -155,7 +150,7 @@ class Book:
             return member[self._counting(place, member)]
 
         chunks = ((place, chunk) for place, one in enumerate(self._all) for chunk in one.index["chunks"])
-        return once(np.concatenate([_NOTHING, *ahead(look, chunks)]))
+        return union(*ahead(look, chunks))
 
     def states(self, head: int) -> set[State]:
         """In which states an identifier stands."""
@@ -195,26 +190,26 @@ class Book:
     @cached_property
     def _later_rows(self) -> tuple[U64, Marks]:
         """Of the generations after the whole one: fingerprints that are gone from it, and rows that have come."""
-        dropped: list[U64] = [_NOTHING]
+        dropped: list[U64] = []
         come = together([])
         for one in self._all[1:]:
             gone = one.dropped()
             dropped.append(gone)
             more = [Marks(**one.rows(c)) for c in one.index["rows"] if c["of"] == "rows"]
             come = together([come.take(~among(come.row, gone)), *more])
-        return once(np.concatenate(dropped)), come.ascending()
+        return union(*dropped), come.ascending()
 
     def _pieces(self, choose: "Choice") -> Iterator[tuple[int, Identifiers]]:
         """By chunks of the whole generation, with the chosen members of later ones in their places."""
         later: list[Identifiers] = []
         for place, one in enumerate(self._all[1:], 1):
             later += [found for _, found in self._chosen(place, one, choose)]
-        beside = _sorted(later)
-        member = beside.column("member") if beside.height else np.empty(0, np.uint64)
+        beside = by_member(later)
+        member = beside.column("member")
         start = 0
         for high, found in self._chosen(0, self._all[0], choose) if self._all else ():
             stop = int(np.searchsorted(member, np.uint64(high), side="right"))
-            yield high, _sorted([found, beside.between(start, stop)])
+            yield high, by_member([found, beside.between(start, stop)])
             start = stop
         if start < beside.height:
             yield LAST, beside.between(start, beside.height)
@@ -228,11 +223,11 @@ class Book:
             chunk, high = chunks[number], highs[number]
             if not choice.concerns(chunk, newest=newest):
                 return high, none(LEDGER_SCHEMA)
-            beside = _NOTHING
+            mine = choice
             if newest and choice.unsettled and chunk["unsettled"]:
                 frame = one.identifiers(chunk)
-                beside = each(frame["member"].to_numpy()[choice.unsettled(frame)])
-            return high, one.chosen(chunk, partial(self._mask, place, replace(choice, keys=union(choice.keys, beside))))
+                mine = replace(choice, keys=union(choice.keys, frame["member"].to_numpy()[choice.unsettled(frame)]))
+            return high, one.chosen(chunk, partial(self._mask, place, mine))
 
         yield from ahead(choose, range(len(chunks)))
 
@@ -270,23 +265,10 @@ class Choice:
         """Which of these members are named: by key, by range, or as everybody."""
         if self.everybody:
             return np.ones(len(member), np.bool_)
-        found = among(member, self.keys)
-        for low, high in self.ranges:
-            found |= (member >= np.uint64(low)) & (member <= np.uint64(high))
-        return found
+        return among(member, self.keys) | within(member, self.ranges)
 
 
 def unsettled(*, gone: bool) -> Callable[[pl.DataFrame], Mask]:
     """Marks what is owed, leaving or unknown; `gone`: also what was removed, whose removal may still be taking effect."""
     states = [s for s in UNSETTLED if gone or s != State.GONE]
     return lambda frame: frame["state"].is_in(states).to_numpy()
-
-
-def _sorted(parts: list[Identifiers]) -> Identifiers:
-    some = [p for p in parts if p.height]
-    found = joined(some) if some else none(LEDGER_SCHEMA)
-    if len(some) > 1:
-        member = found.column("member")
-        if (member[1:] < member[:-1]).any():
-            return found.take(np.argsort(member, kind="stable"))
-    return found

@@ -7,6 +7,8 @@ import itertools
 import secrets
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cached_property
 from typing import IO, Self
 
 import numpy as np
@@ -26,7 +28,7 @@ class Buckets:
         self._bytes = 0
         self._counts = np.zeros(256, np.int64)
         self._spilled: list[list[tuple[int, int]]] = [[] for _ in range(256)]
-        self._file: IO[bytes] | None = None
+        self._closing = ExitStack()
         self._cipher = AESGCM(secrets.token_bytes(32))
         self._nonces = itertools.count()
 
@@ -70,9 +72,8 @@ class Buckets:
 
     def close(self) -> None:
         """Forgets everything."""
-        if self._file:
-            self._file.close()
-        self._file, self._held = None, [[] for _ in range(256)]
+        self._closing.close()
+        self._held = [[] for _ in range(256)]
 
     def _rows(self, first: int, last: int) -> pa.Table:
         parts: list[pa.RecordBatch] = []
@@ -82,9 +83,11 @@ class Buckets:
             parts += self._held[bucket]
         return pa.Table.from_batches(parts, self._schema)
 
+    @cached_property
+    def _file(self) -> IO[bytes]:
+        return self._closing.enter_context(tempfile.TemporaryFile(prefix="segsync-"))
+
     def _spill(self) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="segsync-")  # noqa: SIM115 - it lives as long as this object
         for bucket, batches in enumerate(self._held):
             if batches:
                 sink = pa.BufferOutputStream()
@@ -98,7 +101,6 @@ class Buckets:
         self._bytes = 0
 
     def _read(self, at: int, size: int) -> list[pa.RecordBatch]:
-        assert self._file is not None  # noqa: S101 - something was spilled
         self._file.flush()
         back = self._file.tell()
         self._file.seek(at)

@@ -49,9 +49,11 @@ def _news(found: Buckets, book: Book) -> News | None:
     known = _Ahead(book.rows())
     pairs = ((table, known.until(high)) for _, high, table in found.groups(GROUP))
     parts: list[tuple[U64, Marks, Counts]] = []
+    changed = 0
     for part in ahead(_apart, pairs):
         parts.append(part)
-        if sum(len(come) + len(gone.row) for come, gone, _ in parts) > _MANY:
+        changed += len(part[0]) + len(part[1].row)
+        if changed > _MANY:
             return None
     times = np.sum([often for _, _, often in parts], axis=0)
     come = np.concatenate([come for come, _, _ in parts])

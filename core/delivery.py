@@ -8,9 +8,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from core.errors import LeaseLost, OutcomeUnknown, RateLimited, Rejected, Unavailable
-from core.identifiers import U64, Identifiers, among
+from core.identifiers import U64, Identifiers, among, each
 from core.ledger import Ledger
-from core.planning import build, members_of
+from core.planning import build
 from core.ports import AdChannel, Delivery, Op, Receipt, Target
 
 
@@ -119,7 +119,7 @@ class Courier:
 
     def _one(self, wave: "_Wave", rows: Identifiers, *, last: bool) -> "_Outcome":
         """One batch, divided as long as the platform refuses it for its rows."""
-        outcome = _Outcome(members_of(rows))
+        outcome = _Outcome(each(rows.column("member")))
         parts: list[list[int]] = [list(range(outcome.size))]
         while parts:
             chosen = parts.pop(0)
@@ -180,7 +180,7 @@ class _Wave:
 
 @dataclass(slots=True)
 class _Outcome:
-    members: U64
+    members: U64  # in the order of their places
     received: int = 0
     refused: dict[int, str] = field(default_factory=dict)
     unplaced: Counter[str] = field(default_factory=Counter)

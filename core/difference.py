@@ -15,15 +15,29 @@ import numpy as np
 import polars as pl
 
 from core.book import PRESENT, Counts
-from core.identifiers import LEDGER_SCHEMA, U8, U64, Identifiers, Mask, State, among, each, firsts, joined, none, once, union
+from core.identifiers import (
+    LEDGER_SCHEMA,
+    NOTHING,
+    U8,
+    U64,
+    Identifiers,
+    Mask,
+    State,
+    among,
+    by_member,
+    each,
+    firsts,
+    once,
+    union,
+    within,
+)
 
 __all__ = ["Comparison", "Side", "State", "Survey", "Touched"]
 _PAIR = np.uint64(0x9E3779B97F4A7C15)
-_NOTHING = np.empty(0, np.uint64)
 
 
 class Side(NamedTuple):
-    """A range of members: `old` as in the ledger, `new` as in the segment, each by ascending member; who took consent back."""
+    """A range of members: `old` as in the ledger, `new` as in the segment, and who took consent back; all by member."""
 
     old: Identifiers
     new: Identifiers
@@ -58,7 +72,7 @@ class Survey:
     known: int = 0
     added: int = 0
     matchable: int = 0
-    withdrawn: U64 = field(default_factory=lambda: _NOTHING)
+    withdrawn: U64 = field(default_factory=lambda: NOTHING)
     adds: int = 0
     again: int = 0
     removes: int = 0
@@ -94,7 +108,7 @@ class Comparison:
         """
         self._touched, self._settled, self._everything, self._retry = touched, settled, everything, retry_refused
         self._due, self._replaces = due, replaces
-        self._gone = self._owner = self._risk = self._kept = _NOTHING
+        self._gone = self._owner = self._risk = self._kept = NOTHING
         self.survey = Survey()
         self._is_first = first
         if not first:
@@ -121,7 +135,7 @@ class Comparison:
             losing = (state != State.GONE) & ~among(_pairs(member, head), np.sort(_pairs(*_of(side.new))))
             lost.append((head[losing], member[losing]))
             late.append(head[np.isin(state, self._late_states())])
-        self._follow(_sorted_pairs(lost), once(np.concatenate(late)) if late else _NOTHING)
+        self._follow(_sorted_pairs(lost), union(*late))
         for side in self._touched.sides():
             self._tell(side, found)
 
@@ -138,7 +152,7 @@ class Comparison:
         if not len(heads) and not len(late):
             return
         self._reach(once(owners), late)
-        held = self._holders(once(np.concatenate([heads, late])))
+        held = self._holders(union(heads, late))
         returning = among(late, held)
         self._kept = late[returning]
         nobodys = ~among(heads, held)
@@ -153,7 +167,7 @@ class Comparison:
             if len(grown) == len(members):
                 break
             members = grown
-        back = self._members_with(self._kept, now=True) if len(self._kept) else _NOTHING
+        back = self._members_with(self._kept, now=True) if len(self._kept) else NOTHING
         self._risk = union(members, back)
 
     def _reach(self, members: U64, late: U64) -> None:
@@ -172,16 +186,16 @@ class Comparison:
     def _holders(self, wanted: U64) -> U64:
         """Which of these heads a member of the segment holds."""
         found = [head[among(head, wanted)] for _, head in (_of(side.new) for side in self._touched.sides())]
-        return once(np.concatenate(found)) if found else _NOTHING
+        return union(*found)
 
     def _heads_of(self, members: U64) -> U64:
         found = [head[among(member, members)] for member, head in self._links()]
-        return once(np.concatenate(found)) if found else _NOTHING
+        return union(*found)
 
     def _members_with(self, heads: U64, *, now: bool = False) -> U64:
         links = (_of(side.new) for side in self._touched.sides()) if now else self._links()
         found = [member[among(head, heads)] for member, head in links]
-        return once(np.concatenate(found)) if found else _NOTHING
+        return union(*found)
 
     def _links(self) -> Iterator[tuple[U64, U64]]:
         for side in self._touched.sides():
@@ -196,7 +210,7 @@ class Comparison:
         keys = each(side.new.column("member"))
         found.known += len(staying)
         found.withdrawn = union(found.withdrawn, side.withdrawn)
-        found.left += int((~among(staying, keys) & ~among(staying, np.sort(side.withdrawn))).sum())
+        found.left += int((~among(staying, keys) & ~among(staying, side.withdrawn)).sum())
         found.added += int((~among(keys, each(member[state != State.GONE]))).sum())
         found.matchable += len(keys)
         missing, risk = self._needs(side)
@@ -217,8 +231,7 @@ class Comparison:
             state = self._states(side)
             good = [State.DELIVERED] if self._retry else [State.DELIVERED, State.REFUSED]
             missing = among(member, each(member[~np.isin(state, good)]))
-            for low, high in self._due:
-                missing |= (member >= np.uint64(low)) & (member <= np.uint64(high))
+            missing |= within(member, self._due)
         return missing, among(member, self._risk)
 
     def _states(self, side: Side) -> U8:
@@ -255,9 +268,7 @@ class Comparison:
             if not self._settled:
                 kept = side.old.where((was == State.GONE) & ~among(head, self._kept))
                 parts.append(_stated(kept, np.full(kept.height, State.GONE, np.uint8)))
-        whole = joined(parts) if any(p.height for p in parts) else none(LEDGER_SCHEMA)
-        member = whole.column("member")
-        return whole.take(np.argsort(member, kind="stable")) if (member[1:] < member[:-1]).any() else whole
+        return by_member(parts)
 
 
 def counted(decided: Identifiers, counts: Counts) -> None:
@@ -278,7 +289,7 @@ def _stated(found: Identifiers, state: U8) -> Identifiers:
 
 def _columns(old: Identifiers) -> tuple[U64, U64, U8]:
     if not old.height:
-        return _NOTHING, _NOTHING, np.empty(0, np.uint8)
+        return NOTHING, NOTHING, np.empty(0, np.uint8)
     return old.column("head"), old.column("member"), old.column("state")
 
 
@@ -293,7 +304,7 @@ def _pairs(member: U64, head: U64) -> U64:
 
 
 def _sorted_pairs(lost: list[tuple[U64, U64]]) -> tuple[U64, U64]:
-    heads = np.concatenate([h for h, _ in lost]) if lost else _NOTHING
-    owners = np.concatenate([m for _, m in lost]) if lost else _NOTHING
+    heads = np.concatenate([NOTHING, *(head for head, _ in lost)])
+    owners = np.concatenate([NOTHING, *(member for _, member in lost)])
     order = np.argsort(heads, kind="stable")
     return heads[order], owners[order]

@@ -142,11 +142,9 @@ class Execution:
 
     def _open(self, audience: RemoteAudience | None) -> Book:
         """The ledger of this audience and its life; of another one nothing counts."""
-        book = Book.of(self._work.ledger)
-        if audience is None or book.header.get("life") != _life(audience):
-            book.close()
-            return Book(self._work.ledger.generations(), void=True)
-        return book
+        generations = self._work.ledger.generations()
+        is_its_own = audience is not None and generations and generations[-1].header.get("life") == _life(audience)
+        return Book(generations, void=not is_its_own)
 
     def _reopened(self, book: Book) -> Book:
         """With what the platform's own work has come to."""
@@ -270,6 +268,7 @@ class Execution:
             first=book.is_empty and isinstance(touched, Everybody) and self._run.kind is not RefreshKind.DRY,
         )
         survey = comparison.survey
+        code = "segment_shrunk" if touched.totals.members else "segment_empty"
         known = survey.known if isinstance(touched, Everybody) else book.counts.present
         matchable = known - survey.known + survey.matchable
         self._counts = replace(self._counts, members=touched.totals.members, matchable=matchable)
@@ -280,13 +279,13 @@ class Execution:
             if self._run.kind is RefreshKind.DRY:
                 self._held = False
                 self._count(survey, matchable)
-                self._tried(book, "segment_shrunk" if touched.totals.members else "segment_empty")
+                self._tried(book, code)
                 return
-            shown, code = survey, "segment_shrunk" if touched.totals.members else "segment_empty"
+            shown = survey
             some = Some(book, Allowed(self._work.channel.traits, reading.segment.kind), settled=settled, retry_refused=False)
             some.leave(survey.withdrawn)
             some.totals, touched = touched.totals, some
-            comparison, full, replaces = Comparison(some, settled=settled), False, False
+            comparison, replaces = Comparison(some, settled=settled), False
             survey = comparison.survey
             if survey.is_empty:
                 self._hold(shown, book, code, matchable)

@@ -22,6 +22,7 @@ from core.fingerprints import Marks, fingerprints, together
 from core.identifiers import (
     CODES,
     DIGEST,
+    NOTHING,
     U64,
     Identifiers,
     Places,
@@ -43,9 +44,9 @@ from core.ports import ChannelTraits, Reading
 
 _WITHDRAWN, _NAMELESS = 255, 254  # in the place of a kind: a row without consent; a row with a member and nothing to send
 _BATCH = 1 << 16
+_PREVIEW = 64 << 20  # bytes of memory: a preview is beside everything else that the process does
 _NEAR = np.uint64(40)
 _UPPER = np.uint64(((1 << 40) - 1) << 24)
-_NOTHING = np.empty(0, np.uint64)
 _ROWS = pa.schema([("row", pa.uint64()), ("member", pa.uint64()), ("reasons", pa.uint8())])
 
 
@@ -108,13 +109,12 @@ class Segment:
         member = np.concatenate([found.column("member"), *(m for m, _ in marks)])
         kind = np.concatenate([found.column("kind"), *(np.full(len(m), code, np.uint8) for m, code in marks)])
         head = np.concatenate([found.column("head"), *(np.zeros(len(m), np.uint64) for m, _ in marks)])
-        values = found.values if self.clear or found.values.type == DIGEST else found.values.cast(DIGEST)
-        values = values.cast(pa.binary()) if self.clear else values
+        values = found.values.cast(self.schema.field("value").type)
         if blanks := len(member) - found.height:
             values = pa.concat_arrays([values, pa.array([bytes(32)] * blanks, values.type)])
         order = np.argsort(member)
-        columns = [member[order], kind[order], head[order], values.take(pa.array(order))]
-        return pa.RecordBatch.from_arrays([pa.array(c) if isinstance(c, np.ndarray) else c for c in columns], schema=self.schema)
+        numbers = [pa.array(column[order]) for column in (member, kind, head)]
+        return pa.RecordBatch.from_arrays([*numbers, values.take(pa.array(order))], schema=self.schema)
 
     @property
     def clear(self) -> bool:
@@ -130,6 +130,28 @@ class Segment:
         return pa.schema([("member", pa.uint64()), ("kind", pa.uint8()), ("head", pa.uint64()), ("value", value)])
 
 
+class _Kept:
+    """Keeps the sides of a comparison where there is only one, so that what is small is made once."""
+
+    def __init__(self) -> None:
+        self._only: Side | None = None
+
+    def sides(self, look: Callable[[], Iterator[Side]]) -> Iterator[Side]:
+        """All of them, looked for only where they are not kept."""
+        if self._only is not None:
+            yield self._only
+            return
+        first, several = None, False
+        for side in look():
+            first, several = first or side, first is not None
+            yield side
+        self._only = None if several else first
+
+    def forget(self) -> None:
+        """They have changed."""
+        self._only = None
+
+
 class Everybody:
     """Everybody is touched: all members of the segment and of the ledger, a range of keys at a time."""
 
@@ -139,7 +161,7 @@ class Everybody:
         self._rows = Buckets(_ROWS, limit=segment.memory // 8)
         self._counts = np.zeros(32, np.int64)
         self._kinds = np.zeros(256, np.int64)
-        self._first: list[Side] | None = None
+        self._kept = _Kept()
         self.totals = Totals()
         for rows, marks, table in ahead(self._said, segment.batches()):
             self._take(rows, marks, table)
@@ -173,23 +195,17 @@ class Everybody:
         self._found.add(table)
 
     def sides(self) -> Iterator[Side]:
-        if self._first is not None:
-            yield from self._first
-            return
+        return self._kept.sides(self._look)
+
+    def _look(self) -> Iterator[Side]:
         totals = Totals(self.totals.rows, 0, self.totals.reasons)
-        kept: list[Side] = []
         for old, (new, withdrawn, members, clipped) in ahead(self._side, self._found.groups(GROUP, beside=self._book.size)):
             self._segment.allowed.clipped |= bool(clipped)
             totals.reasons = _plus(totals.reasons, "too_many_identifiers", clipped)
             totals.members += members
             totals.reasons = _plus(totals.reasons, "no_consent", len(withdrawn))
-            side = Side(old, new, withdrawn)
-            kept.append(side)
-            if len(kept) > 1:
-                kept = kept[:2]
-            yield side
+            yield Side(old, new, withdrawn)
         self.totals = totals
-        self._first = kept if len(kept) == 1 else None  # what is small is kept
 
     def _side(self, group: tuple[int, int, pa.Table]) -> tuple[Identifiers, Settled]:
         low, high, table = group
@@ -216,26 +232,21 @@ class Some:
     ) -> None:
         self._book, self._allowed, self._due = book, allowed, due
         self._settled = settled
-        self._again = _NOTHING  # members that were read again; those in `_with` carry what the ledger says as well
-        self._with = _NOTHING
+        self._again = NOTHING  # members that were read again; those in `_with` carry what the ledger says as well
+        self._with = NOTHING
         self._new = none()
-        self._withdrawn = _NOTHING
-        self._keys = self._refused() if retry_refused and book.counts.refused else _NOTHING
-        self._kept: list[Side] | None = None
+        self._withdrawn = NOTHING
+        self._keys = self._refused() if retry_refused and book.counts.refused else NOTHING
+        self._kept = _Kept()
         self.totals = Totals()
         self._come = together([])
-        self._dropped = _NOTHING
-
-    @property
-    def keys(self) -> U64:
-        """Members that an own record of this plan replaces."""
-        return self._keys
+        self._dropped = NOTHING
 
     def read(self, new: Identifiers, again: U64, *, beside: U64, withdrawn: U64) -> None:
         """What these members are now: `new`, and for those of `beside` also what the ledger says that they carry."""
         self._new, self._again, self._with, self._withdrawn = new, again, beside, withdrawn
         self._keys = union(self._keys, again)
-        self._kept = None
+        self._kept.forget()
 
     def change_rows(self, come: Marks, dropped: U64) -> None:
         """The rows that came, ascending, and those that went."""
@@ -249,7 +260,7 @@ class Some:
     def touched(self) -> U64:
         """All members whom an own record of this plan replaces."""
         found = [each(side.old.column("member")) for side in self.sides()]
-        return once(np.concatenate([self._keys, self._new.column("member"), *found]))
+        return union(self._keys, self._new.column("member"), *found)
 
     def write_rows(self, out: Writing) -> None:
         """What changed of the segment's rows, or all of them for a whole generation."""
@@ -267,22 +278,16 @@ class Some:
 
     def leave(self, withdrawn: U64) -> None:
         """Nothing but this is known to have changed: these members took their consent back."""
-        self.read(none(), withdrawn, beside=_NOTHING, withdrawn=withdrawn)
+        self.read(none(), withdrawn, beside=NOTHING, withdrawn=withdrawn)
 
     def sides(self) -> Iterator[Side]:
-        if self._kept is not None:
-            yield from self._kept
-            return
-        kept: list[Side] = []
+        return self._kept.sides(self._look)
+
+    def _look(self) -> Iterator[Side]:
         is_open = not (self._settled and self._book.is_settled)
         choice = Choice(self._keys, unsettled=unsettled(gone=not self._settled) if is_open else None, ranges=self._due)
         for low, high, old in self._book.groups(choice):
-            side = Side(old, self._current(low, high, old), self._withdrawn)
-            kept.append(side)
-            if len(kept) > 1:
-                kept = kept[:2]
-            yield side
-        self._kept = kept if len(kept) == 1 else None
+            yield Side(old, self._current(low, high, old), self._withdrawn)
 
     def others(self, heads: U64) -> U64:
         members = self._book.holding(heads)
@@ -290,11 +295,11 @@ class Some:
 
     def touch(self, members: U64) -> None:
         self._keys = union(self._keys, members)
-        self._kept = None
+        self._kept.forget()
 
     def close(self) -> None:
         """Forgets what was read."""
-        self._kept = None
+        self._kept.forget()
 
     def _current(self, low: int, high: int, old: Identifiers) -> Identifiers:
         member = old.column("member")
@@ -311,7 +316,7 @@ class Some:
 
     def _refused(self) -> U64:
         found = [f.filter(pl.col("state") == State.REFUSED)["member"].to_numpy() for f in self._book.scan()]
-        return once(np.concatenate(found)) if found else _NOTHING
+        return union(*found)
 
 
 def settled(table: pa.Table, allowed: Allowed) -> Settled:
@@ -372,13 +377,13 @@ def _plus(reasons: dict[str, int], reason: str, number: int) -> dict[str, int]:
     return reasons | {reason: reasons.get(reason, 0) + number} if number else reasons
 
 
-def count(reading: Reading, traits: ChannelTraits, *, memory: int) -> tuple[Totals, int]:
+def count(reading: Reading, traits: ChannelTraits) -> tuple[Totals, int]:
     """What a segment would give a channel, and how many of its members have something to match. Reads everything.
 
     Raises ColumnsMissing, or the source's own error.
     """
     allowed = Allowed(traits, reading.segment.kind)
-    everybody = Everybody(Segment(reading, allowed, seed=0, memory=memory, beat=lambda _: None), Book([]))
+    everybody = Everybody(Segment(reading, allowed, seed=0, memory=_PREVIEW, beat=lambda _: None), Book([]))
     try:
         matchable = sum(len(firsts(side.new.column("member"))) for side in everybody.sides())
     finally:

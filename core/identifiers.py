@@ -26,6 +26,7 @@ DIGEST = pa.binary(32)
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
 U8 = npt.NDArray[np.uint8]
+NOTHING: U64 = np.empty(0, np.uint64)
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.intp]
 
@@ -57,11 +58,6 @@ class Identifiers:
         """How many there are."""
         return self.frame.height
 
-    @property
-    def nbytes(self) -> int:
-        """About what they take in memory."""
-        return int(self.frame.estimated_size()) + int(self.values.nbytes)
-
     def column(self, name: str) -> npt.NDArray[np.unsignedinteger]:
         """One column of the frame."""
         return self.frame[name].to_numpy()
@@ -92,6 +88,15 @@ def joined(parts: Iterable[Identifiers]) -> Identifiers:
     return Identifiers(pl.concat([p.frame for p in some]), concatenated([p.values for p in some]))
 
 
+def by_member(parts: Iterable[Identifiers]) -> Identifiers:
+    """What a ledger says in several parts as one, ascending by member."""
+    found = joined(parts)
+    if not found.height:
+        return none(LEDGER_SCHEMA)
+    member = found.column("member")
+    return found.take(np.argsort(member, kind="stable")) if (member[1:] < member[:-1]).any() else found
+
+
 def concatenated(values: Sequence[pa.Array]) -> pa.Array:
     """Values of several arrays as one."""
     if any(v.type != DIGEST for v in values):
@@ -105,10 +110,8 @@ def heads(kind: int, values: pa.Array) -> U64:
         return np.ascontiguousarray(bytes_of(values)[:, :8]).view(np.uint64).ravel()
     if kind in DIGESTS:
         return heads(kind, values.cast(DIGEST))
-    spelled = pl.DataFrame({"x": pl.Series(values.cast(pa.large_binary()))}).select(
-        plh.col("x").bin.encode("hex").nchash.xxh3_64(seed=kind + 1)  # type: ignore[attr-defined]
-    )
-    return spelled["x"].to_numpy()
+    spelled = pl.DataFrame({"x": pl.Series(values.cast(pa.large_binary()))}).select(pl.col("x").bin.encode("hex"))
+    return spelled.select(plh.col("x").nchash.xxh3_64(seed=kind + 1)).to_series().to_numpy()
 
 
 def bytes_of(values: pa.Array) -> U8:
@@ -137,9 +140,17 @@ def once(numbers: U64) -> U64:
     return each(np.sort(numbers))
 
 
-def union(one: U64, other: U64) -> U64:
-    """The numbers of both, each once, ascending."""
-    return once(np.concatenate([one, other]))
+def union(*parts: U64) -> U64:
+    """The numbers of all of them, each once, ascending."""
+    return once(np.concatenate([NOTHING, *parts]))
+
+
+def within(numbers: U64, ranges: Iterable[tuple[int, int]]) -> Mask:
+    """Which numbers lie in one of these ranges, their ends included."""
+    found = np.zeros(len(numbers), np.bool_)
+    for low, high in ranges:
+        found |= (numbers >= np.uint64(low)) & (numbers <= np.uint64(high))
+    return found
 
 
 def among(values: U64, wanted: U64) -> Mask:

@@ -120,13 +120,10 @@ def _members(frame: pl.DataFrame, columns: ColumnMap, naming: list[_Found]) -> t
 
 def _contacts(frame: pl.DataFrame, columns: ColumnMap, channel: Channel, reasons: U8) -> list[_Found]:
     """Of each column of e-mail, phone or mobile id the rows that have a good one, and its value; bad ones are marked."""
-    spelled = {c: _email(c, channel) for c in columns.email}
-    texts = frame.select(**{f"e{i}": e for i, e in enumerate(spelled.values())}) if spelled else frame
     good: list[tuple[IdentifierKind, pl.Series]] = []
-    for i, column in enumerate(columns.email):
-        text = texts[f"e{i}"]
+    for text in frame.select(_email(column, channel).alias(column) for column in columns.email):
         right = text.str.contains(_EMAIL)
-        reasons[(~right).fill_null(value=False).to_numpy() & _given(frame[column])] |= REASONS["email_invalid"]
+        reasons[_wrong(text, right)] |= REASONS["email_invalid"]
         good.append((IdentifierKind.EMAIL, pl.select(pl.when(right).then(text)).to_series()))
     if channel is not Channel.LINKEDIN:
         for column in columns.phone:
@@ -144,15 +141,15 @@ def _contacts(frame: pl.DataFrame, columns: ColumnMap, channel: Channel, reasons
     for column in columns.mobile:
         text = frame.select(pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase()).to_series()
         right = text.str.contains(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").fill_null(value=False)
-        reasons[(~right).to_numpy() & _given(text)] |= REASONS["mobile_invalid"]
+        reasons[_wrong(text, right)] |= REASONS["mobile_invalid"]
         values = text.filter(right).cast(pl.Binary).to_arrow().cast(pa.binary())
         found.append((IdentifierKind.MOBILE, np.flatnonzero(right.to_numpy()), values))
     return found
 
 
-def _given(column: pl.Series) -> Mask:
-    text = column.cast(pl.String).str.strip_chars()
-    return (text.is_not_null() & (text != "")).fill_null(value=False).to_numpy()
+def _wrong(text: pl.Series, right: pl.Series) -> Mask:
+    """Where something stands, less white space, that is not right."""
+    return (~right & (text != "")).fill_null(value=False).to_numpy()
 
 
 def _email(column: str, channel: Channel) -> pl.Expr:

@@ -41,6 +41,7 @@ from core.errors import LeaseLost, SegsyncError
 from core.identifiers import (
     DIGEST,
     LEDGER_SCHEMA,
+    NOTHING,
     U8,
     U32,
     U64,
@@ -147,7 +148,7 @@ class Generation:
         if chunk["leaving"] and len(hits):
             hits = hits[~np.isin(columns["state"][hits], LEAVING)]
         if not len(hits):
-            return np.empty(0, np.uint64)
+            return NOTHING
         run = np.searchsorted(np.cumsum(columns["many"], dtype=np.int64), hits, side="right")
         return each(np.cumsum(columns["step"], dtype=np.uint64)[run])
 
@@ -167,7 +168,7 @@ class Generation:
 
     def _read_all(self, of: str, name: str) -> U64:
         parts = [self.rows(c)[name] for c in self.index["rows"] if c["of"] == of]
-        return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+        return np.concatenate([NOTHING, *parts])
 
     def dropped(self) -> U64:
         """Fingerprints of rows that this generation's plan no longer found."""
@@ -425,9 +426,7 @@ def apply(frame: pl.DataFrame, done: set[int], refused: Mapping[int, Mapping[int
     sending = finished & (pl.col("state") == State.SENDING)
     bad = [member for batch in done & refused.keys() for member in refused[batch]]
     is_bad = pl.col("member").is_in(pl.Series(bad, dtype=pl.UInt64).implode())
-    state = (
-        pl.when(is_bad).then(int(State.REFUSED)).otherwise(int(State.DELIVERED)).cast(pl.UInt8) if bad else _lit(State.DELIVERED)
-    )
+    state = pl.when(is_bad).then(_lit(State.REFUSED)).otherwise(_lit(State.DELIVERED)) if bad else _lit(State.DELIVERED)
     return frame.with_columns(
         state=pl.when(leaving).then(_lit(State.GONE)).when(sending).then(state).otherwise("state"),
         batch=pl.when(~finished).then("batch"),

@@ -15,11 +15,9 @@ from core.identifiers import (
     LEDGER_SCHEMA,
     U8,
     U32,
-    U64,
     Identifiers,
     Mask,
     State,
-    each,
     firsts,
     joined,
 )
@@ -126,7 +124,7 @@ def requests(generation: Generation, state: State) -> Iterator[tuple[int, Identi
     held: list[Identifiers] = []
     number = -1
     for chunk in generation.index["chunks"]:
-        if not chunk["unsettled"]:
+        if not chunk["leaving" if state is State.LEAVING else "unsettled"]:
             continue
         frame = generation.identifiers(chunk)
         places = np.flatnonzero((frame["state"] == int(state)).to_numpy())
@@ -143,11 +141,6 @@ def requests(generation: Generation, state: State) -> Iterator[tuple[int, Identi
             start += length
     if held:
         yield number, joined(held)
-
-
-def members_of(rows: Identifiers) -> U64:
-    """The members of a batch in the order of their places."""
-    return each(rows.column("member"))
 
 
 def build(rows: Identifiers) -> Batch:

@@ -1,6 +1,7 @@
 """Writes into the ledger what a plan is about to do, before its first request."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,13 @@ import numpy as np
 from core.book import Book, Choice, Counts
 from core.difference import Comparison, counted
 from core.gathering import Everybody, Some
-from core.identifiers import U64, Identifiers, State, among, joined
+from core.identifiers import NOTHING, U64, Identifiers, State, among, by_member, joined
 from core.ledger import Ledger
 from core.planning import Numbering
 from core.ports import ChannelTraits
 
 _GENERATIONS = 40  # as many files at most, so that reading stays quick
 _SHARE = 10  # a tenth of changes: then everything is written anew
-_NOTHING = np.empty(0, np.uint64)
 
 
 def record(
@@ -32,20 +32,23 @@ def record(
 
     `header`: asked for when all is decided, before the generation counts. Raises LeaseLost when another worker was quicker.
     """
-    numbering, counts = Numbering(traits), Counts()
+    numbering = Numbering(traits)
     decided = (numbering.number(part) for part in comparison.decided())
-    mine = _NOTHING if isinstance(touched, Everybody) else touched.touched()
-    whole = isinstance(touched, Everybody) or _should_compact(book, len(mine), floor)
-    if isinstance(touched, Some):
-        counts = _beside(book, touched)
-    with ledger.writing(whole=whole) as out:
+    if isinstance(touched, Everybody):
+        mine, whole, counts = NOTHING, True, Counts()
         pieces = _counting(decided, counts)
-        out.members(_merged(book, mine, pieces) if isinstance(touched, Some) and whole else pieces)
+    else:
+        mine = touched.touched()
+        whole, counts = _should_compact(book, len(mine), floor), _beside(book, touched)
+        pieces = _counting(decided, counts)
+        pieces = _merged(book, mine, pieces) if whole else pieces
+    with ledger.writing(whole=whole) as out:
+        out.members(pieces)
         if not whole:
             out.rows("overrides", member=mine)
         touched.write_rows(out)
         counts.sizes = numbering.sizes
-        out.commit(header(), counts.words())
+        out.commit(header(), asdict(counts))
 
 
 def _should_compact(book: Book, touched: int, floor: int) -> bool:
@@ -69,7 +72,7 @@ def _counting(parts: Iterator[Identifiers], counts: Counts) -> Iterator[Identifi
 def _merged(book: Book, mine: U64, decided: Iterator[Identifiers]) -> Iterator[Identifiers]:
     """All members: those of the ledger as they are, these as decided."""
     held: list[Identifiers] = []
-    for _, high, found in book.groups(Choice(_NOTHING, everybody=True)):
+    for _, high, found in book.groups(Choice(NOTHING, everybody=True)):
         stays = ~among(found.column("member"), mine)
         stays &= ~np.isin(found.column("state"), [State.LEAVING, State.GONE])
         while not held or int(held[-1].column("member")[-1]) <= high:
@@ -77,9 +80,7 @@ def _merged(book: Book, mine: U64, decided: Iterator[Identifiers]) -> Iterator[I
             if part is None:
                 break
             held += [part] if part.height else []
-        ahead = joined(held)
-        stop = int(np.searchsorted(ahead.column("member"), np.uint64(high), side="right"))
-        whole = joined([found.where(stays), ahead.between(0, stop)])
-        held = [ahead.between(stop, ahead.height)] if stop < ahead.height else []
-        member = whole.column("member")
-        yield whole.take(np.argsort(member, kind="stable")) if whole.height else whole
+        coming = joined(held)
+        stop = int(np.searchsorted(coming.column("member"), np.uint64(high), side="right"))
+        held = [coming.between(stop, coming.height)] if stop < coming.height else []
+        yield by_member([found.where(stays), coming.between(0, stop)])

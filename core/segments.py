@@ -12,7 +12,6 @@ from core.ports import AdChannel, SegmentSource
 from core.views import Preview
 
 _REMEMBERED = 500
-_MEMORY = 64 << 20  # a preview is beside everything else that the process does
 
 
 class Segments:
@@ -60,7 +59,7 @@ class Segments:
             raise NotFound(f"{channel.label} has not been set up by the operator yet.")
         traits = self._channels[channel].traits
         with self._sources[segment.source].read(segment.id) as reading:
-            totals, matchable = count(reading, traits, memory=_MEMORY)
+            totals, matchable = count(reading, traits)
             is_silent = traits.needs_consent and not reading.columns.consent and segment.kind is SegmentKind.CONTACTS
         made = Preview(totals.rows, totals.members, matchable, totals.reasons, traits.minimum, is_silent)
         with self._lock:

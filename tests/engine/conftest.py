@@ -154,16 +154,16 @@ class DyingLedgers(Ledgers):
 
     def of(self, sync_id: str) -> Ledger:
         ledger = super().of(sync_id)
+        writing = ledger.writing
         for name in ("done", "sent", "seen"):
             setattr(ledger, name, self._dying(name, getattr(ledger, name)))
-        writing = ledger.writing
 
         def dying(**how: bool) -> Writing:
             out = writing(**how)
-            out.commit = self._dying("commit", out.commit)  # type: ignore[method-assign]
+            out.commit = self._dying("commit", out.commit)  # type: ignore[method-assign] # that of the one in the making
             return out
 
-        ledger.writing = dying  # type: ignore[method-assign,assignment]
+        ledger.writing = dying  # type: ignore[method-assign,assignment] # so that each generation can die at its commit
         return ledger
 
     def _dying(self, name: str, write: Callable[..., None]) -> Callable[..., None]:
