@@ -83,6 +83,7 @@ class Execution:
         self._memory: dict[str, Any] = dict(work.run.checkpoint)
         self._counts = replace(Counts(), **self._memory.get("totals", {}))
         self._beaten = 0.0
+        self._begun = work.clock.now()  # whose turn it is to be sent again is asked several times, of the same moment
         self._held = self._clipped = False
         self._rejected: dict[str, int] = dict(self._memory.get("refused", {}))
         self._refusal: RemovalRefused | None = None
@@ -236,7 +237,7 @@ class Execution:
         memory, renewed = self._work.channel.traits.memory, book.header.get("renewed")
         if memory is None or renewed is None:
             return ()
-        return renewal(datetime.fromisoformat(renewed), self._work.clock.now(), memory / 2)
+        return renewal(datetime.fromisoformat(renewed), self._begun, memory / 2)
 
     def _is_unchanged(self, book: Book, reading: Reading, audience: RemoteAudience | None) -> bool:
         """Whether the source proves that the ledger's last plan still holds, and nothing else asks for work."""
@@ -344,6 +345,7 @@ class Execution:
     def _header(self, book: Book, touched: Everybody | Some, survey: Survey, reading: Reading) -> dict[str, Any]:
         now = self._work.clock.now().isoformat()
         before, everybody = book.header, isinstance(touched, Everybody)
+        is_renewed = not self._held and (self._is_full or "renewed" not in before or bool(self._due(book)))
         kinds = survey.kinds if everybody else survey.kinds | set(before.get("kinds", ()))
         header: dict[str, Any] = {
             "format": 2,
@@ -357,7 +359,7 @@ class Execution:
                 "reasons": touched.totals.reasons,
             },
             "looked": now if everybody else before.get("looked"),
-            "renewed": now if self._is_full or "renewed" not in before or self._due(book) else before["renewed"],
+            "renewed": self._begun.isoformat() if is_renewed else before.get("renewed"),
         }
         return header | ({"removed": before["removed"]} if "removed" in before else {})
 

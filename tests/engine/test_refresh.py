@@ -1,10 +1,13 @@
 """Refreshes end with the audience equal to the segment, in few requests."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from core.changes import gather
 from core.errors import NeedsReconnect, OutcomeUnknown, RateLimited, Rejected, RemovalRefused, Unavailable
 from core.models import RefreshKind, RefreshState, SyncStatus
 from core.ports import Op, Receipt, Settlement
@@ -386,3 +389,52 @@ def test_an_unchanged_file_is_not_read_again(desk: Desk, monkeypatch: pytest.Mon
     run = desk.refresh()
     assert run.state is RefreshState.SUCCEEDED
     assert (run.counts.members, run.counts.delivered, run.counts.unchanged) == (10, 10, 10)
+
+
+def test_nobodys_turn_to_be_sent_again_is_lost_while_a_reading_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path / "d", memory=timedelta(days=10))
+    desk.write(crowd(500))
+    desk.work()
+    desk.platform.requests.clear()
+
+    def slowly(*args: Any) -> Any:
+        found = gather(*args)
+        desk.clock.move(timedelta(hours=6))
+        return found
+
+    monkeypatch.setattr("core.execution.gather", slowly)
+    for _ in range(6):
+        desk.clock.move(timedelta(days=1))
+        desk.write(crowd(500))
+        assert desk.refresh().state is RefreshState.SUCCEEDED
+    sent = {value.as_py() for r in desk.platform.sent(Op.ADD) for column in r.batch.columns.values() for value in column.value}
+    assert sent == {value for _, value in desk.platform.held()}
+    assert len(sent) == 500
+
+
+def test_a_refresh_that_is_held_takes_nobodys_turn(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", memory=timedelta(days=10))
+    everybody = pl.DataFrame(crowd(1000)).with_columns(consent=pl.lit(value=True))
+    desk.write(everybody)
+    (desk.segments / "people.meta.toml").write_text('[columns]\nkey = "key"\nconsent = "consent"\n')
+    desk.work()
+    desk.clock.move(timedelta(days=2))
+    everybody.head(500).with_columns(consent=pl.col("key") != "k7").write_parquet(desk.segments / "people.parquet")
+    held = desk.refresh()
+    assert held.state is RefreshState.HELD
+    desk.store.refreshes.decide(held.id, apply=False, at=desk.clock.now())
+    desk.platform.requests.clear()
+    everybody.filter(pl.col("key") != "k7").write_parquet(desk.segments / "people.parquet")
+    desk.clock.move(timedelta(days=1))
+    assert desk.refresh().state is RefreshState.SUCCEEDED
+    assert sum(r.batch.size for r in desk.platform.sent(Op.ADD)) > 500, "three of five days' turns have come"
+
+
+def test_a_whole_reading_in_which_few_are_left_is_told_from_an_empty_one(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    desk.write(crowd(500))
+    desk.clock.move(timedelta(days=8))  # everybody is looked at
+    assert desk.refresh(RefreshKind.DRY, by="U1").failure == "segment_shrunk"
