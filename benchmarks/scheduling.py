@@ -14,10 +14,10 @@ from core.store.migrate import migrate
 from core.tables import RefreshRow, SyncRow
 
 _NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-_WORKERS = 1  # on SQLite more only wait for each other
+_WORKERS = 4
 
 
-def measure(folder: Path, syncs: int = 10_000, claims: int = 200) -> dict[str, float]:
+def measure(folder: Path, syncs: int = 10_000, claims: int = 2_000) -> dict[str, float]:
     """Seconds of the tick, and claims a second."""
     url = f"sqlite:///{folder / 'scheduling.db'}"
     migrate(url)
@@ -58,21 +58,26 @@ def _fill(store: Store, syncs: int) -> None:
 
 
 def _claim(store: Store, claims: int) -> float:
-    """Seconds until this many are claimed, each by exactly one worker."""
+    """Seconds that workers wait for this many claims, each by exactly one; what is claimed is put back for later, uncounted."""
     found: list[str] = []
+    spent: list[float] = []
 
     def work() -> None:
+        seconds = 0.0
         for _ in range(claims // _WORKERS):
-            run = store.refreshes.claim(_NOW + timedelta(days=3), timedelta(minutes=2), per_org=claims + 1)
+            begun = time.perf_counter()
+            run = store.refreshes.claim(_NOW + timedelta(days=3), timedelta(minutes=2))
+            seconds += time.perf_counter() - begun
             found.append(run.id if run else "")
+            if run:
+                store.refreshes.postpone(run.id, run.fence, _NOW + timedelta(days=9))
+        spent.append(seconds)
 
     workers = [threading.Thread(target=work) for _ in range(_WORKERS)]
-    begun = time.perf_counter()
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    seconds = time.perf_counter() - begun
     if len(set(found)) != claims or "" in found:
         raise SystemExit("A refresh was claimed twice, or none was found.")
-    return seconds
+    return max(spent)

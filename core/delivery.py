@@ -30,6 +30,7 @@ class Sent:
 class Courier:
     """Carries batches to one audience. `beat`: called at least once a second with the members done; raises to end the wave.
 
+    `confirm`: called before each request, in the thread that sends it; raises LeaseLost where the refresh is another worker's.
     `retries`: seconds to wait before each new attempt; a longer wait that a platform asks for is left to the caller.
     """
 
@@ -40,11 +41,12 @@ class Courier:
         target: Target,
         ledger: Ledger,
         beat: Callable[[int], None],
+        confirm: Callable[[], None],
         stopping: threading.Event,
         retries: tuple[float, ...] = (1, 2, 4, 8),
     ) -> None:
         self._channel, self._target, self._ledger, self._beat = channel, target, ledger, beat
-        self._stopping, self._retries = stopping, retries
+        self._confirm, self._stopping, self._retries = confirm, stopping, retries
 
     def carry(self, op: Op, parts: Iterable[tuple[int, Identifiers]], *, total: int, session: int) -> Sent:
         """Sends batches, by their numbers. Raises Stopped, what `beat` raises, or the ChannelError that ended it.
@@ -145,6 +147,7 @@ class Courier:
     def _insist(self, wave: "_Wave", rows: Identifiers, size: int, *, last: bool) -> Receipt:
         delivery = Delivery(wave.op, build(rows), wave.session, wave.next(), last, wave.total)
         for attempt in itertools.count():
+            self._confirm()
             try:
                 receipt = self._channel.deliver(self._target, delivery)
             except (Unavailable, OutcomeUnknown) as error:

@@ -421,6 +421,7 @@ class Execution:
             target=self._target,
             ledger=work.ledger,
             beat=beat,
+            confirm=self._confirm,
             stopping=work.stopping,
             retries=work.settings.retries,
         )
@@ -514,9 +515,16 @@ class Execution:
             return
         left = (total - done) / rate if rate else None
         moment = self._work.clock.now()
-        self._store.renew(self._run.id, self._run.fence, moment + self._work.settings.lease)
-        self._store.progress(self._run.id, self._run.fence, Progress(phase, done, total, rate, left), self._counts, moment)
+        progress, until = Progress(phase, done, total, rate, left), moment + self._work.settings.lease
+        self._store.progress(self._run.id, self._run.fence, progress, self._counts, now=moment, until=until)
         self._beaten = at
+
+    def _confirm(self) -> None:
+        """Before each request, in its own thread: a process may have been frozen since the last beat. Raises LeaseLost."""
+        at = self._monotonic()
+        if at - self._beaten >= 2 * _BEAT_S:
+            self._store.renew(self._run.id, self._run.fence, self._work.clock.now() + self._work.settings.lease)
+            self._beaten = at
 
 
 def trouble_wait(error: Exception, run: Refresh, waits: tuple[float, ...]) -> tuple[float | None, dict[str, Any]]:

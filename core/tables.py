@@ -10,6 +10,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Double,
     Float,
     ForeignKey,
     Index,
@@ -193,6 +194,12 @@ class SyncRow(Base):
     deleted_at: Mapped[datetime | None]
 
 
+# word for word in indexes and queries alike, or SQLite does not use the index
+IS_OPEN = text("state IN ('queued','running','settling','held')")
+RUNS = text("state = 'running'")
+WAITS = text("state IN ('queued','settling')")
+
+
 class RefreshRow(Base):
     """One refresh of a sync: the truth about who executes what. At most one open one a sync."""
 
@@ -202,10 +209,24 @@ class RefreshRow(Base):
             "uq_refresh_run_open",
             "sync_id",
             unique=True,
-            sqlite_where=text("state IN ('queued','running','settling','held')"),
-            postgresql_where=text("state IN ('queued','running','settling','held')"),
+            sqlite_where=IS_OPEN,
+            postgresql_where=IS_OPEN,
         ),
-        Index("ix_refresh_run_claim", "state", "not_before"),
+        Index(
+            "ix_refresh_run_lease",
+            "lane",
+            "lease_until",
+            sqlite_where=RUNS,
+            postgresql_where=RUNS,
+        ),
+        Index(
+            "ix_refresh_run_lane",
+            "lane",
+            "not_before",
+            "id",
+            sqlite_where=WAITS,
+            postgresql_where=WAITS,
+        ),
         Index("ix_refresh_run_sync", "sync_id", "created_at"),
     )
 
@@ -214,6 +235,7 @@ class RefreshRow(Base):
     sync_id: Mapped[str] = mapped_column(ForeignKey("sync.id"))
     kind: Mapped[str]
     state: Mapped[str]
+    lane: Mapped[str]  # refreshes that only wait for each other: see `core/store/claims.py`
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
     not_before: Mapped[datetime]
@@ -367,3 +389,12 @@ class AuditRow(Base):
     subject: Mapped[str] = mapped_column(Text)
     before: Mapped[dict[str, Any]]
     after: Mapped[dict[str, Any]]
+
+
+class PaceRow(Base):
+    """How far a platform's quota is used up, for all processes. `free_at`: when all of it is free again, seconds of the epoch."""
+
+    __tablename__ = "pace"
+
+    quota: Mapped[str] = mapped_column(primary_key=True)
+    free_at: Mapped[float] = mapped_column(Double)

@@ -6,21 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from core.errors import Conflict, LeaseLost
 from core.models import Counts, Progress, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
 from core.schedule import next_due_of
 from core.store import rows
 from core.store.alarms import raise_alert, resolve_sync
+from core.store.claims import claim, in_turn, lane, mark
 from core.store.database import Database
 from core.store.past import compare_with_past, watch_end
 from core.store.rows import tell
-from core.tables import OrganizationRow, RefreshRow, SyncRow
-
-OPEN = ("queued", "running", "settling", "held")
+from core.tables import IS_OPEN, OrganizationRow, RefreshRow, SyncRow
 
 
 def open_run(
@@ -30,7 +28,7 @@ def open_run(
 
     Raises Conflict for a try or a full resync while another refresh is under way.
     """
-    found = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync.id, RefreshRow.state.in_(OPEN))).first()
+    found = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync.id, IS_OPEN)).first()
     if found is not None:
         waits = found.state == RefreshState.QUEUED and not found.started_at and found.kind != RefreshKind.DRY
         if kind is RefreshKind.DRY or (kind is RefreshKind.FULL and not waits):
@@ -42,6 +40,7 @@ def open_run(
         elif found.state == RefreshState.QUEUED:
             found.not_before = min(found.not_before, at)
             found.requested_by = found.requested_by or requested_by
+            found.lane = lane(sync.org_id, sync.channel, found.requested_by)
         elif found.state != RefreshState.HELD and requested_by:
             found.again_for = requested_by  # it may have read the segment already: another one follows
         return found
@@ -53,6 +52,7 @@ def open_run(
         sync_id=sync.id,
         kind=kind.value,
         state=RefreshState.QUEUED.value,
+        lane=lane(sync.org_id, sync.channel, requested_by),
         fence=0,
         not_before=at,
         created_at=at,
@@ -77,7 +77,7 @@ def close_open(session: Session, sync_id: str, at: datetime) -> None:
     """The sync is paused or deleted: its open refresh ends; a worker that has it finds its fence stale."""
     session.execute(
         update(RefreshRow)
-        .where(RefreshRow.sync_id == sync_id, RefreshRow.state.in_(OPEN))
+        .where(RefreshRow.sync_id == sync_id, IS_OPEN)
         .values(state=RefreshState.CANCELLED.value, finished_at=at, fence=RefreshRow.fence + 1, lease_until=None)
     )
 
@@ -91,65 +91,30 @@ class RefreshStore:
     def enqueue_due(self, now: datetime, *, new_ids: list[str]) -> int:
         """Enqueues syncs whose time has come, at most as many as there are ids; missed times count once."""
         with self._database.write() as session:
-            has_open = select(RefreshRow.id).where(RefreshRow.sync_id == SyncRow.id, RefreshRow.state.in_(OPEN)).exists()
-            due = session.scalars(
-                select(SyncRow)
-                .where(
-                    SyncRow.status.in_(("syncing", "synced", "failed")),
-                    SyncRow.next_due_at <= now,
-                    SyncRow.deleted_at.is_(None),
-                    ~has_open,
-                )
-                .order_by(SyncRow.next_due_at)
-                .limit(len(new_ids))
-                .with_for_update(skip_locked=True)
-            ).all()
-            for row, refresh_id in zip(due, new_ids, strict=False):
-                try:
-                    with session.begin_nested():
-                        open_run(session, row, RefreshKind.ROUTINE, refresh_id=refresh_id, at=now)
-                except IntegrityError:  # another clock was faster
-                    continue
-            return len(due)
+            return mark(session, now, new_ids)
 
     def claim(self, now: datetime, lease: timedelta, per_org: int = 4) -> Refresh | None:
         """The next refresh in fairness, with a new fence; None when there is nothing to do."""
-        busy = aliased(RefreshRow)
-        running = (
-            select(func.count())
-            .select_from(busy)
-            .where(busy.org_id == RefreshRow.org_id, busy.state == "running", busy.lease_until >= now)
-            .scalar_subquery()
-        )
-        ready = or_(
-            and_(RefreshRow.state.in_(("queued", "settling")), RefreshRow.not_before <= now),
-            and_(RefreshRow.state == "running", RefreshRow.lease_until < now),
-        )
+        with self._database.read() as session:
+            lanes = in_turn(session, now, per_org)
+        if not lanes:
+            return None
         with self._database.write() as session:
-            row = session.scalars(
-                select(RefreshRow)
-                .where(ready, running < per_org)
-                .order_by(running, RefreshRow.requested_by.is_(None), RefreshRow.not_before, RefreshRow.id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            ).first()
-            if row is None:
-                return None
-            row.state, row.lease_until = RefreshState.RUNNING.value, now + lease
-            row.fence += 1
-            row.attempts += 1
-            row.started_at = row.started_at or now
-            return rows.refresh(row)
+            row = claim(session, lanes, now, lease, per_org)
+            return rows.refresh(row) if row else None
 
     def renew(self, refresh_id: str, fence: int, until: datetime) -> None:
         """Keeps the lease."""
         with self._database.write() as session:
             self._mine(session, refresh_id, fence).lease_until = until
 
-    def progress(self, refresh_id: str, fence: int, progress: Progress, counts: Counts, now: datetime) -> None:
-        """What people see of a running refresh."""
+    def progress(
+        self, refresh_id: str, fence: int, progress: Progress, counts: Counts, *, now: datetime, until: datetime
+    ) -> None:
+        """Keeps the lease, and says what people see of a running refresh."""
         with self._database.write() as session:
             row = self._mine(session, refresh_id, fence)
+            row.lease_until = until
             row.progress, row.counts = rows.plain_progress(progress), asdict(counts)
             sync = session.get_one(SyncRow, row.sync_id)
             if row.kind != RefreshKind.DRY:
@@ -307,7 +272,7 @@ class RefreshStore:
 def _lock_organization(session: Session, refresh_id: str) -> None:
     """What ends a refresh may change alerts that others share: one at a time, and the organization's row before any other."""
     of_it = select(RefreshRow.org_id).where(RefreshRow.id == refresh_id).scalar_subquery()
-    session.execute(select(OrganizationRow.id).where(OrganizationRow.id == of_it).with_for_update())
+    session.execute(select(OrganizationRow.id).where(OrganizationRow.id == of_it).with_for_update(key_share=True))
 
 
 def _tell_progress(session: Session, run: RefreshRow, sync: SyncRow, at: datetime) -> None:

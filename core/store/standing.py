@@ -7,9 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Row, func, select
 
 from core.store.database import Database
-from core.tables import AlertRow, OutboxRow, RefreshRow, SyncRow
-
-_OPEN = ("queued", "running", "settling", "held")
+from core.tables import IS_OPEN, WAITS, AlertRow, OutboxRow, RefreshRow, SyncRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +38,13 @@ class StandingStore:
         with self._database.read() as session:
             by_sync = (SyncRow.channel, SyncRow.status)
             syncs = session.execute(select(*by_sync, func.count()).where(SyncRow.deleted_at.is_(None)).group_by(*by_sync)).all()
-            opened = select(RefreshRow.state, func.count()).where(RefreshRow.state.in_(_OPEN)).group_by(RefreshRow.state)
+            opened = select(RefreshRow.state, func.count()).where(IS_OPEN).group_by(RefreshRow.state)
             recent = RefreshRow.finished_at > now - timedelta(hours=1)
             ended = select(RefreshRow.state, func.count()).where(recent).group_by(RefreshRow.state)
             by_alert = (AlertRow.code, AlertRow.severity)
             alerts = select(*by_alert, func.count()).where(AlertRow.state == "open").group_by(*by_alert)
             letters = select(func.count()).select_from(OutboxRow).where(OutboxRow.state.in_(("queued", "sending")))
-            oldest = session.scalar(select(func.min(RefreshRow.not_before)).where(RefreshRow.state == "queued"))
+            oldest = session.scalar(select(func.min(RefreshRow.not_before)).where(WAITS))
             return Standing(
                 syncs={(c, s): n for c, s, n in syncs},
                 refreshes=_pairs(session.execute(opened).all()),

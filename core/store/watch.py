@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from core.models import AlertState, Channel, ConnectionStatus
 from core.store.alarms import Cause, announce, cause_of, close, open_alerts, raise_cause, redraw, remark
 from core.store.database import Database
-from core.tables import AlertRow, ConnectionRow, OrganizationRow, RefreshRow, SyncRow
+from core.tables import RUNS, WAITS, AlertRow, ConnectionRow, OrganizationRow, RefreshRow, SyncRow
 from core.troubleshooting import CATALOGUE
 
 ACTIVE = ("syncing", "synced", "failed")
@@ -68,13 +68,8 @@ class WatchStore:
 
     def overdue(self, org_id: str, grace: timedelta, at: datetime) -> None:
         """Active syncs that were due longer than `grace` ago, and whose refresh has waited that long."""
-        waits = or_(
-            RefreshRow.state.in_(("queued", "settling")), and_(RefreshRow.state == "running", RefreshRow.lease_until < at)
-        )
-        late = or_(
-            and_(waits, RefreshRow.created_at < at - grace),
-            and_(RefreshRow.state == "running", RefreshRow.created_at < at - grace * _ALIVE),
-        )
+        waits = or_(WAITS, and_(RUNS, RefreshRow.lease_until < at))
+        late = or_(and_(waits, RefreshRow.created_at < at - grace), and_(RUNS, RefreshRow.created_at < at - grace * _ALIVE))
         with self._database.write() as session:
             known = {i for a in open_alerts(session, org_id) if a.code == "refresh_overdue" for i in a.sync_ids}
             due = or_(SyncRow.next_due_at < at - grace, SyncRow.refreshed_at.is_(None))

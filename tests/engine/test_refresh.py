@@ -10,7 +10,7 @@ import pytest
 from core.changes import gather
 from core.errors import NeedsReconnect, OutcomeUnknown, RateLimited, Rejected, RemovalRefused, Unavailable
 from core.models import RefreshKind, RefreshState, SyncStatus
-from core.ports import Op, Receipt, Settlement
+from core.ports import Delivery, Op, Receipt, Settlement
 from tests.engine.conftest import Desk, Killed, email, phone
 
 
@@ -375,6 +375,30 @@ def test_a_paused_sync_stops_at_the_next_batch(tmp_path: object) -> None:
     del beats
     assert desk.store.refreshes.last(desk.sync_id)[0].state is RefreshState.CANCELLED
     assert len(desk.platform.requests) <= 10
+
+
+def test_a_worker_that_was_frozen_sends_nothing_more_once_another_has_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.execution._BEAT_S", 0.0)  # as if more than a beat had passed between any two moments
+    desk = Desk(tmp_path / "d", batch_rows=10, in_flight=1)
+    desk.write(crowd(100))
+    sent: list[int] = []
+
+    def taken_over(delivery: Delivery) -> None:
+        sent.append(delivery.seq)
+        if delivery.seq == 3:
+            later = desk.clock.now() + desk.settings.lease * 2
+            assert desk.store.refreshes.claim(later, desk.settings.lease)
+            raise Unavailable("the connection was gone when it woke")
+
+    desk.platform.after = taken_over
+    desk.engine.execute_next()
+    assert sent == [1, 2, 3], "the batch is not tried again by who has lost the lease"
+    desk.platform.after = lambda _: None
+    desk.clock.move(desk.settings.lease * 4)
+    assert desk.work().state is RefreshState.SUCCEEDED
+    assert len(desk.platform.held()) == 100
 
 
 def test_an_unchanged_file_is_not_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,8 @@
 """What must hold on both databases: migrations, races for a place and for a refresh, and that models and tables do not drift."""
 
-import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from collections.abc import Callable
+from datetime import timedelta
 
-import psycopg
-import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -16,66 +10,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from core.errors import Conflict, LimitReached
-from core.models import Actor, Cadence, Channel, Request, RequestKind, RequestState, Role, SegmentKind, Sync, SyncStatus
+from core.models import Actor, Request, RequestKind, RequestState, Role, Sync, SyncStatus
 from core.store import Store
 from core.store.database import Database
 from core.store.migrate import MIGRATIONS, migrate, missing
 from core.tables import Base
-from tests.databases import postgres
-
-NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
-MIA = Actor("T1", "U1", Role.MARKETING_USER)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.db'}"
-    try:
-        return postgres()
-    except (OSError, ImportError, RuntimeError, psycopg.Error) as error:
-        pytest.skip(f"NO POSTGRESQL could be started here: nothing is proven about it ({type(error).__name__})")
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    migrate(url)
-    opened = Store(url)
-    opened.organizations.ensure("T1", name="Acme", sync_limit=3, at=NOW)
-    yield opened
-    opened.close()
-
-
-def new_sync(segment: str) -> Sync:
-    return Sync(
-        id=uuid4().hex, org_id="T1", number=0, name=segment, segment_source="files", segment_id=segment, segment_name=segment,
-        segment_kind=SegmentKind.CONTACTS, channel=Channel.META, account_id="1", account_name="Acme", owner_id="U1",
-        run_as="c1", status=SyncStatus.SYNCING, cadence=Cadence("daily", "UTC"), created_at=NOW,
-    )  # fmt: skip
-
-
-def create(store: Store, segment: str) -> Sync:
-    return store.syncs.create(MIA, new_sync(segment), sealed_ledger_key=b"k", refresh_id=uuid4().hex, at=NOW)
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """What each answers or raises when all begin at the same moment."""
-    start, answers = threading.Barrier(len(works)), [None] * len(works)
-
-    def run(place: int, work: Callable[[], Any]) -> None:
-        start.wait()
-        try:
-            answers[place] = work()
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            answers[place] = error  # type: ignore[call-overload]
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return answers
+from tests.store.conftest import NOW, at_once, create
 
 
 def _alembic(url: str, work: Callable[[Config], None]) -> None:
