@@ -20,7 +20,7 @@ from channels.http import Http
 from channels.linkedin import LinkedIn
 from channels.meta import Meta
 from core.models import Channel
-from core.ports import AdChannel, Clock, SegmentSource
+from core.ports import AdChannel, Clock, Pace, SegmentSource
 from sources.declared import Declared
 from sources.files import FilesSource
 from sources.http import HttpSource, Paging
@@ -35,15 +35,15 @@ class Adapters:
     sources: Mapping[str, SegmentSource] = field(default_factory=dict)
 
 
-def adapters(settings: Settings, clock: Clock) -> Adapters:
-    """What the settings declare. Raises ConfigError for what this version cannot serve."""
+def adapters(settings: Settings, clock: Clock, pace: Pace | None = None) -> Adapters:
+    """What the settings declare. `pace`: keeps the platforms' quotas. Raises ConfigError for what this version cannot serve."""
     channels: dict[Channel, AdChannel] = {}
     if settings.meta:
         channels[Channel.META] = _meta(settings.meta, clock)
     if settings.linkedin:
-        channels[Channel.LINKEDIN] = _linkedin(settings.linkedin, clock)
+        channels[Channel.LINKEDIN] = _linkedin(settings.linkedin, clock, pace)
     if settings.google:
-        channels[Channel.GOOGLE] = _google(settings.google, clock)
+        channels[Channel.GOOGLE] = _google(settings.google, clock, pace)
     sources: dict[str, SegmentSource] = {}
     for one in settings.sources:
         sources[one.name] = _source(one)
@@ -111,7 +111,7 @@ def _meta(platform: Platform, clock: Clock) -> Meta:
     )
 
 
-def _linkedin(platform: LinkedInPlatform, clock: Clock) -> LinkedIn:
+def _linkedin(platform: LinkedInPlatform, clock: Clock, pace: Pace | None) -> LinkedIn:
     told: dict[str, Any] = {
         "api_url": platform.api_url,
         "login_url": platform.auth_url,
@@ -120,7 +120,7 @@ def _linkedin(platform: LinkedInPlatform, clock: Clock) -> LinkedIn:
         "settle": timedelta(seconds=platform.settle_s) if platform.settle_s is not None else None,
     }
     return LinkedIn(
-        http=Http("LinkedIn", timeout_s=platform.timeout_s),
+        http=Http("LinkedIn", timeout_s=platform.timeout_s, pace=pace),
         client_id=platform.client_id,
         client_secret=platform.client_secret.get_secret_value(),
         clock=clock,
@@ -128,7 +128,7 @@ def _linkedin(platform: LinkedInPlatform, clock: Clock) -> LinkedIn:
     )
 
 
-def _google(platform: GooglePlatform, clock: Clock) -> Google:
+def _google(platform: GooglePlatform, clock: Clock, pace: Pace | None) -> Google:
     """`api_url` stands for all of Google's hosts but that of the consent page, which is `auth_url`."""
     api = platform.api_url
     told: dict[str, Any] = {
@@ -143,7 +143,7 @@ def _google(platform: GooglePlatform, clock: Clock) -> Google:
         "mobile_app": (platform.mobile_key_space, platform.mobile_app_id) if platform.mobile_app_id else None,
     }
     return Google(
-        http=Http("Google", timeout_s=platform.timeout_s),
+        http=Http("Google", timeout_s=platform.timeout_s, pace=pace),
         client_id=platform.client_id,
         client_secret=platform.client_secret.get_secret_value(),
         clock=clock,

@@ -93,9 +93,11 @@ ALL = frozenset(Part)
 class Product:
     """Everything wired; nothing runs before `start`. `beside`: what else starts and stops with it (workers, the clock's jobs)."""
 
-    def __init__(self, settings: Settings, *, adapters: Adapters, clock: Clock, does: frozenset[Part] = ALL) -> None:
+    def __init__(
+        self, settings: Settings, *, store: Store, adapters: Adapters, clock: Clock, does: frozenset[Part] = ALL
+    ) -> None:
         self.settings, self.adapters, self.clock, self._does = settings, adapters, clock, does
-        self.store = Store(settings.database_url)
+        self.store = store
         self.vault = Vault(*settings.key_ring())
         self.installations = Installations(records=self.store.installations, vault=self.vault, clock=clock)
         self.workspaces = Workspaces(
@@ -427,4 +429,6 @@ def build(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrate(settings.database_url)
     clock = clock or SystemClock(settings.clock_file)
-    return Product(settings, adapters=outside or adapters(settings, clock), clock=clock, does=parts)
+    store = Store(settings.database_url)
+    outside = outside or adapters(settings, clock, store.paces)
+    return Product(settings, store=store, adapters=outside, clock=clock, does=parts)

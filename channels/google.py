@@ -17,13 +17,14 @@ from channels.http import Answer, Http, retry_after
 from channels.oauth import Renewals
 from core.errors import AccessLost, AccountDisabled, AudienceGone, ChannelError, Unavailable, VersionSunset
 from core.models import AdAccount, Campaign, Channel, Grant, IdentifierKind, RemoteAudience
-from core.ports import ChannelTraits, Clock, Delivery, Op, Receipt, Settlement, Target
+from core.ports import ChannelTraits, Clock, Delivery, Op, Quota, Receipt, Settlement, Target
 
 LONGEST = timedelta(days=540)  # a membership's longest life since April 2025
 CONSENT = {"adUserData": "CONSENT_GRANTED", "adPersonalization": "CONSENT_GRANTED"}
 TERMS = {"customerMatchTermsOfServiceStatus": "ACCEPTED"}
 _SIZES = ("displayNetworkMembersCount", "searchNetworkMembersCount", "youtubeMembersCount", "gmailMembersCount")
 _PAGE = "1000"
+_A_MINUTE = 300  # of each service, reading and writing apart, for a whole Cloud project (Data Manager API, Limits)
 _SLOWEST_POLL = timedelta(hours=6)
 
 Row = Mapping[str, Any]
@@ -55,6 +56,7 @@ class Google:
         mobile_app: tuple[str, str] | None = None,
     ) -> None:
         self._http, self._clock, self._poll, self._mobile_app = http, clock, poll, mobile_app
+        self._project = client_id.partition("-")[0]  # a client's id begins with the number of its Cloud project
         self._data, self._ads_url = f"{data_url.rstrip('/')}/v1", f"{ads_url.rstrip('/')}/{version}"
         self._login = Login(
             http=http,
@@ -81,6 +83,7 @@ class Google:
             settle=settle,
             memory=LONGEST,
             in_flight=4,
+            a_minute=_A_MINUTE,
             scopes=SCOPES,
         )
 
@@ -241,6 +244,8 @@ class Google:
         Only making a list does harm when it is done twice.
         """
         is_new = verb == "POST" and path.endswith("userLists") and params is None
+        service = "members" if path.startswith(("audienceMembers", "requestStatus")) else "lists"
+        quota = Quota(f"google/{self._project}/{service}/{'read' if verb == 'GET' else 'write'}", _A_MINUTE)
         try:
             return self._send(
                 verb,
@@ -251,6 +256,7 @@ class Google:
                 headers=headers,
                 account=target.account_id,
                 safe=not is_new,
+                quota=quota,
             )
         except AccessLost as denied:
             try:
@@ -282,12 +288,15 @@ class Google:
         headers: Mapping[str, str] | None,
         account: str,
         safe: bool,
+        quota: Quota | None = None,
     ) -> Row:
         """One request; with a renewed token once more where the token is refused and can be renewed."""
 
         def send(token: str) -> Answer:
             sent = {"authorization": f"Bearer {token}", **(headers or {})}
-            return self._http.ask(verb, url, params=params, json=json, headers=sent, account=account, safe=safe, answers_429=True)
+            return self._http.ask(
+                verb, url, params=params, json=json, headers=sent, account=account, safe=safe, answers_429=True, quota=quota
+            )
 
         grant = self._renewals.current(grant)
         answer = send(grant.access_token)

@@ -14,10 +14,12 @@ import httpx
 import orjson
 
 from core.errors import OutcomeUnknown, RateLimited, Unavailable
+from core.ports import Pace, Quota
 
 RETRIED = (500, 502, 503, 504)
 OPEN_AFTER = 5  # failures in a row
 OPEN_FOR_S = 30.0
+PATIENCE_S = 8.0  # for a quota: who would have to wait longer is told, and its refresh makes room for others
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,10 @@ class _Circuit:
 
 
 class Http:
-    """The client of one platform. `title` names it in messages; `monotonic`, `sleep` and `jitter` are passed in by tests."""
+    """The client of one platform. `title` names it in messages; `monotonic`, `sleep` and `jitter` are passed in by tests.
+
+    `pace`: keeps the quotas that requests name; without it they are not kept.
+    """
 
     def __init__(
         self,
@@ -61,11 +66,13 @@ class Http:
         timeout_s: float = 30.0,
         connections: int = 16,
         transport: httpx.BaseTransport | None = None,
+        pace: Pace | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._title, self._sleep, self._jitter, self._monotonic = title, sleep, jitter, monotonic
+        self._pace = pace
         self._circuits: dict[str, _Circuit] = {}
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=5.0, pool=timeout_s),
@@ -93,11 +100,12 @@ class Http:
         safe: bool | None = None,
         tries: int = 3,
         answers_429: bool = False,
+        quota: Quota | None = None,
     ) -> Answer:
         """One request. `safe`: sending it twice does no harm (GET, unless told); only then is it tried again after trouble.
 
         Raises Unavailable (nothing happened), OutcomeUnknown (it may have been carried out), RateLimited (HTTP 429, unless
-        `answers_429`: some platforms say in its body that waiting will not help).
+        `answers_429`: some platforms say in its body that waiting will not help; or the `quota` is used up for a while).
         """
         safe = method == "GET" if safe is None else safe
         sent = dict(headers or {})
@@ -109,6 +117,8 @@ class Http:
         for left in range(tries - 1, -1, -1):
             if not circuit.lets_through():
                 raise Unavailable(f"{self._title} has been failing; the next try is in a moment.")
+            if quota:
+                self._keep(quota)
             try:
                 got = self._client.request(method, url, params=params, data=form, content=body, headers=sent)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
@@ -123,12 +133,24 @@ class Http:
                     raise Unavailable(f"{self._title} does not answer.") from None
             else:
                 circuit.note(well=got.status_code not in RETRIED)
+                told = retry_after({**got.headers})
+                if got.status_code == 429 and quota and self._pace and told:
+                    self._pace.hold(quota, told)
                 if got.status_code == 429 and not answers_429:
-                    raise RateLimited(f"{self._title} asks for fewer requests.", retry_after=retry_after({**got.headers}))
+                    raise RateLimited(f"{self._title} asks for fewer requests.", retry_after=told)
                 if got.status_code not in RETRIED or left == 0 or not safe:
                     return Answer(got.status_code, _parsed(got), {k.lower(): v for k, v in got.headers.items()})
             self._sleep((0.2 + self._jitter() * 0.3) * 2 ** (tries - 1 - left))
         raise Unavailable(f"{self._title} does not answer.")
+
+    def _keep(self, quota: Quota) -> None:
+        if self._pace is None:
+            return
+        wait = self._pace.take(quota, PATIENCE_S)
+        if wait > PATIENCE_S:
+            raise RateLimited(f"What {self._title} allows in a minute is used up.", retry_after=wait)
+        if wait > 0:
+            self._sleep(wait)
 
 
 def _parsed(answer: httpx.Response) -> Any:

@@ -20,10 +20,14 @@ from channels.linkedin_rows import Element, companies, users
 from channels.oauth import Renewals
 from core.errors import AccessLost, AccountDisabled, AudienceGone, ChannelError, NeedsReconnect, PermissionMissing, Unavailable
 from core.models import AdAccount, Campaign, Channel, Grant, IdentifierKind, RemoteAudience, SegmentKind
-from core.ports import ChannelTraits, Clock, Delivery, Op, Receipt, Settlement, Target
+from core.ports import ChannelTraits, Clock, Delivery, Op, Quota, Receipt, Settlement, Target
 
 VERSION = "202607"
 SOURCE_PLATFORM = "DIRECT_API"
+A_MINUTE = {
+    "users": 600,
+    "companies": 300,
+}  # requests of one application for one person (DMP Segment Users, DMP Segment Companies)
 _PAGE = 100
 _READ_BACK_S = (1.0, 2.0, 4.0)  # a new segment may not be there at once
 _AGAIN_S = (1.0, 2.0)  # before the elements are sent again that may go through at the next try
@@ -51,6 +55,7 @@ class LinkedIn:
     ) -> None:
         self._http, self._sleep, self._version, self._source = http, sleep, version, source_platform
         self._rest = f"{api_url.rstrip('/')}/rest"
+        self._client_id = client_id
         self._login = Login(
             http=http,
             client_id=client_id,
@@ -72,6 +77,7 @@ class LinkedIn:
             settle=settle,
             memory=UNUSED,
             in_flight=4,
+            a_minute=A_MINUTE["users"],
             scopes=SCOPES,
         )
 
@@ -247,6 +253,7 @@ class LinkedIn:
                 method="BATCH_CREATE",
                 account=target.account_id,
                 safe=True,
+                quota=Quota(f"linkedin/{self._client_id}/{target.grant.person_id}/{edge}", A_MINUTE[edge]),
             )
         except AudienceGone:
             self._segment(target)
@@ -294,7 +301,16 @@ class LinkedIn:
                 return
 
     def _ask(
-        self, verb: str, grant: Grant, path: str, *, safe: bool, json: Any = None, method: str = "", account: str = ""
+        self,
+        verb: str,
+        grant: Grant,
+        path: str,
+        *,
+        safe: bool,
+        json: Any = None,
+        method: str = "",
+        account: str = "",
+        quota: Quota | None = None,
     ) -> Answer:
         """One request; with a renewed token once more where the token is refused and can be renewed.
 
@@ -308,7 +324,9 @@ class LinkedIn:
                 "x-restli-protocol-version": "2.0.0",
             } | ({"x-restli-method": method} if method else {})
             url = f"{self._rest}/{path}"
-            return self._http.ask(verb, url, json=json, headers=headers, account=account, safe=safe, answers_429=True)
+            return self._http.ask(
+                verb, url, json=json, headers=headers, account=account, safe=safe, answers_429=True, quota=quota
+            )
 
         grant = self._renewals.current(grant)
         answer = send(grant.access_token)

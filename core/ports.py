@@ -106,6 +106,7 @@ class ChannelTraits:
     settle: timedelta = timedelta(0)  # how long after a removal an addition must wait where no status tells
     memory: timedelta | None = None  # after this long the channel forgets a member that was not sent again
     in_flight: int = 4  # requests at the same time, as the platform advises
+    a_minute: int | None = None  # requests with members in a minute, by the platform's quota; None: it has none of this kind
     scopes: tuple[str, ...] = ()
 
     @classmethod
@@ -124,6 +125,26 @@ class Target:
     login_id: str | None = None
     audience_id: str = ""
     kind: SegmentKind = SegmentKind.CONTACTS
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """So many requests a minute that a platform allows to all who share `name`: an application, a project, a person in it."""
+
+    name: str
+    a_minute: int
+
+
+class Pace(Protocol):
+    """Spends quotas for all processes together, so that a platform's limit is kept before it bites."""
+
+    def take(self, quota: Quota, patience_s: float) -> float:
+        """Takes one request: seconds to wait before it is sent. More than `patience_s`: nothing was taken; come again then."""
+        ...
+
+    def hold(self, quota: Quota, seconds: float) -> None:
+        """The platform itself asks everybody to wait."""
+        ...
 
 
 class AdChannel(Protocol):

@@ -1,5 +1,6 @@
 """Segments: found by words across all sources, and counted for a channel before anybody creates a sync."""
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -61,7 +62,10 @@ class Segments:
         with self._sources[segment.source].read(segment.id) as reading:
             totals, matchable = count(reading, traits)
             is_silent = traits.needs_consent and not reading.columns.consent and segment.kind is SegmentKind.CONTACTS
-        made = Preview(totals.rows, totals.members, matchable, totals.reasons, traits.minimum, is_silent)
+        minutes = math.ceil(matchable / traits.batch_rows / traits.a_minute) if traits.a_minute else None
+        made = Preview(
+            totals.rows, totals.members, matchable, totals.reasons, traits.minimum, is_silent, traits.max_identifiers, minutes
+        )
         with self._lock:
             self._counted[_name(segment, channel)] = made
             while len(self._counted) > _REMEMBERED:

@@ -120,7 +120,8 @@ class Preview:
     """What a segment would give a channel: rows, members that carry something it can match, and what is left out by reason.
 
     `minimum`: matched members below which the channel's audiences do not serve. `lacks_consent`: the channel asks for consent
-    and the segment has no column that says it.
+    and the segment has no column that says it. `identifiers`: how many of one member the channel takes. `minutes`: what its quota
+    needs at least to take them all; None: it has no such quota.
     """
 
     rows: int
@@ -129,6 +130,8 @@ class Preview:
     left_out: Mapping[str, int]
     minimum: int = 0
     lacks_consent: bool = False
+    identifiers: int = 0
+    minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,8 @@ def _matchable(form: Form) -> list[str]:
         said.append("Left out: " + ", ".join(f"{number(n)} {reason(why)}" for why, n in most) + ".")
     if preview.minimum:
         said.append(_minimum(form, preview, label))
+    if preview.identifiers and preview.matchable:
+        said.append(_limits(preview, label, kind))
     if preview.lacks_consent:
         said.append(
             f"🟠 {label} asks for consent, and this segment has no column that says who gave it: its refreshes will wait."
@@ -274,6 +276,16 @@ def _minimum(form: Form, preview: Preview, label: str) -> str:
     likely = round(preview.matchable * form.match_rate)
     said = f"{needs} At this ad account's usual match rate of {form.match_rate:.0%} that makes about {number(likely)}."
     return f"🟠 {said} That is too few." if likely < preview.minimum else said
+
+
+def _limits(preview: Preview, label: str, kind: str) -> str:
+    """What the channel takes, as far as it bears on this segment."""
+    each = "company" if kind == SegmentKind.COMPANIES else "contact"
+    said = f"{label} takes up to {preview.identifiers} identifiers of each {each}"
+    if not preview.minutes:
+        return f"{said}."
+    needs = "less than a minute" if preview.minutes == 1 else f"at least {number(preview.minutes - 1)} min"
+    return f"{said}, and its limits let all of these through in {needs}."
 
 
 def segment_option(segment: Segment) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from core.store.lives import LifeStore
 from core.store.measures import MeasureStore
 from core.store.organizations import OrganizationStore
 from core.store.outbox import OutboxStore
+from core.store.paces import PaceStore
 from core.store.people import PeopleStore
 from core.store.refreshes import RefreshStore
 from core.store.requests import RequestStore
@@ -41,6 +42,7 @@ class Store:
         self.sealed = SealedStore(self.database)
         self.requests = RequestStore(self.database)
         self.watch = WatchStore(self.database)
+        self.paces = PaceStore(self.database)
         self.digest = DigestStore(self.database)
 
     def close(self) -> None:

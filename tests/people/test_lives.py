@@ -108,7 +108,9 @@ def test_an_uninstall_ends_refreshes_at_the_next_batch_and_begins_none(lives: Li
     run = firm.begin(sync)
     assert lives.people.uninstalled(ORG)
     with pytest.raises(LeaseLost):
-        store.refreshes.progress(run.id, run.fence, Progress(Phase.ADDING), Counts(), firm.clock.now())
+        store.refreshes.progress(
+            run.id, run.fence, Progress(Phase.ADDING), Counts(), now=firm.clock.now(), until=firm.clock.now()
+        )
     firm.clock.move(days=3)
     assert store.refreshes.enqueue_due(firm.clock.now(), new_ids=["n1"]) == 0
     assert not lives.people.uninstalled(ORG)
