@@ -5,8 +5,10 @@ Limits, Understand API errors), Google Ads Help on Customer Match. What a list h
 on afterwards, in no order that is promised, and its request status tells how it went.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from channels.google_ads import Ads
@@ -35,7 +37,7 @@ class Google:
 
     `poll`: how long a request's status is left alone at first; Google advises 30 minutes, then ever longer. `settle`: how long
     an addition waits after a removal whose status is not known. `mobile_app`: key space (`ANDROID`, `IOS`) and id of the app that
-    mobile ids come from, which a list of them must name; None: mobile ids are not sent.
+    mobile ids come from, which a list of them must name; None: mobile ids are not sent. `wall`: this machine's clock, as it is.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class Google:
         poll: timedelta = timedelta(minutes=30),
         settle: timedelta = timedelta(minutes=30),
         mobile_app: tuple[str, str] | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._http, self._clock, self._poll, self._mobile_app = http, clock, poll, mobile_app
         self._project = client_id.partition("-")[0]  # a client's id begins with the number of its Cloud project
+        self._wall, self._ahead = wall, timedelta(0)
         self._data, self._ads_url = f"{data_url.rstrip('/')}/v1", f"{ads_url.rstrip('/')}/{version}"
         self._login = Login(
             http=http,
@@ -79,7 +83,7 @@ class Google:
             exclusive=(CONTACT, MOBILE),
             minimum=100,
             needs_consent=True,
-            can_replace=False,
+            can_sweep=True,
             settle=settle,
             memory=LONGEST,
             in_flight=4,
@@ -172,19 +176,26 @@ class Google:
         """
         if delivery.op is Op.REPLACE:
             raise ChannelError("Google has no replacing.")
-        account = {"accountType": "GOOGLE_ADS", "accountId": target.account_id}
-        destination = {"operatingAccount": account, "productDestinationId": target.audience_id}
-        if target.login_id:
-            destination["loginAccount"] = {"accountType": "GOOGLE_ADS", "accountId": target.login_id}
-        body: dict[str, Any] = {"destinations": [destination], "audienceMembers": members(delivery.batch), "encoding": "HEX"}
+        found = members(delivery.batch)
+        body: dict[str, Any] = {"destinations": [_destination(target)], "audienceMembers": found, "encoding": "HEX"}
         verb = "remove"
         if delivery.op is Op.ADD:
             verb, body = "ingest", body | {"consent": CONSENT, "termsOfService": TERMS}
         answer = self._ask_data("POST", target, f"audienceMembers:{verb}", json=body)
-        request_id = str(answer.get("requestId") or "")
-        if not request_id:
-            raise Unavailable("Google took members without saying under which number.")
-        return Receipt(delivery.batch.size, request_id=f"{request_id}@{int(self._clock.now().timestamp())}")
+        return Receipt(delivery.batch.size, request_id=self._request_id(answer))
+
+    def sweep(self, target: Target, before: datetime) -> str:
+        """Removes all members that were last added before this moment (Remove all audience members).
+
+        The moment counts by Google's clock: by as much as this machine's is ahead it is taken earlier, or it would catch members
+        that were added just now.
+        """
+        moment = before - self._ahead - timedelta(seconds=1)
+        body = {
+            "destinations": [_destination(target)],
+            "removeAsOfTime": moment.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        }
+        return self._request_id(self._ask_data("POST", target, "audienceMembers:removeAll", json=body))
 
     def settlement(self, target: Target, request_id: str) -> Settlement:
         """What became of one request. What Google itself failed at, or no longer knows, is told as failed: it is sent again."""
@@ -210,6 +221,13 @@ class Google:
         return AUDIENCES_URL
 
     # ── underneath ──
+
+    def _request_id(self, answer: Row) -> str:
+        """The number to ask after later, with the moment from which it is left alone for a while."""
+        request_id = str(answer.get("requestId") or "")
+        if not request_id:
+            raise Unavailable("Google took the request without saying under which number.")
+        return f"{request_id}@{int(self._clock.now().timestamp())}"
 
     def _lists(
         self, verb: str, target: Target, list_id: str = "", *, json: Any = None, params: Mapping[str, str] | None = None
@@ -304,9 +322,19 @@ class Google:
             fresh = self._renewals.instead_of(grant)
             if fresh is not None:
                 answer = send(fresh.access_token)
+        if told := answer.headers.get("date"):
+            self._ahead = max(datetime.fromtimestamp(self._wall(), UTC) - parsedate_to_datetime(told), timedelta(0))
         if answer.status < 400 and isinstance(answer.body, dict):
             return answer.body
         raise error_of(answer.status, answer.body, retry_after=retry_after(answer.headers))
+
+
+def _destination(target: Target) -> dict[str, Any]:
+    account = {"accountType": "GOOGLE_ADS", "accountId": target.account_id}
+    found: dict[str, Any] = {"operatingAccount": account, "productDestinationId": target.audience_id}
+    if target.login_id:
+        found["loginAccount"] = {"accountType": "GOOGLE_ADS", "accountId": target.login_id}
+    return found
 
 
 _ONLY = {"validateOnly": "true"}

@@ -8,7 +8,7 @@ segment holds cannot be read back: only counts are.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -259,6 +259,10 @@ class LinkedIn:
             self._segment(target)
             raise Unavailable("LinkedIn does not take members into the new audience yet.") from None
         return answer.body.get("elements", ()) if isinstance(answer.body, dict) else ()
+
+    def sweep(self, target: Target, before: datetime) -> str:
+        """LinkedIn has none."""
+        raise NotImplementedError
 
     def settlement(self, target: Target, request_id: str) -> Settlement:  # noqa: ARG002 - LinkedIn's answers are final
         """LinkedIn's receipts are final."""

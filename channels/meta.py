@@ -72,7 +72,7 @@ class Meta:
             max_identifiers=15,
             one_of_each=True,
             minimum=100,
-            can_replace=False,
+            can_replace=True,
             settle=settle,
             memory=timedelta(days=730),
             in_flight=4,
@@ -228,28 +228,34 @@ class Meta:
         """One request of at most 10,000 rows (Custom Audience Users); a removal is a POST with `method=DELETE`.
 
         Each request is a session of its own: Meta counts received and invalid rows by session, and only so are they this batch's.
+        A replacement is one session of many batches, all of one schema, within 90 minutes (Custom Audience, replace users).
         """
-        if delivery.op is Op.REPLACE:
-            raise ChannelError("Meta's replace is not used by this adapter.")
         if wait := pause_s(self._used.get(target.account_id, 0.0)):
             self._sleep(wait)  # before the limit bites: it would hold everybody who uses the account for minutes
-        rows, owners = payload(delivery.batch)
+        replaces = delivery.op is Op.REPLACE
+        rows, owners = payload(delivery.batch, every=replaces)
         session = {
-            "session_id": (delivery.session * 100_000 + delivery.seq) % (2**63 - 1),
-            "batch_seq": 1,
-            "last_batch_flag": True,
-            "estimated_num_total": len(owners),
+            "session_id": (delivery.session * 100_000 + (0 if replaces else delivery.seq)) % (2**63 - 1),
+            "batch_seq": delivery.seq if replaces else 1,
+            "last_batch_flag": delivery.last or not replaces,
+            "estimated_num_total": delivery.total if replaces else len(owners),
         }
         method = b'"method":"DELETE",' if delivery.op is Op.REMOVE else b""
         body = b'{"payload":' + rows + b"," + method + b'"session":' + orjson.dumps(session) + b"}"
-        path = f"{target.audience_id}/users"
+        path = f"{target.audience_id}/{'usersreplace' if replaces else 'users'}"
         told = self._ask("POST", target.grant.access_token, path, body=body, account=target.account_id, safe=True)
         received, invalid = int(told.get("num_received", len(owners))), int(told.get("num_invalid_entries", 0))
         members = delivery.batch.size
+        if replaces:  # counted over the whole session so far: what was invalid is told once, with the last
+            return Receipt(members, unplaced={"invalid": invalid} if invalid and delivery.last else {})
         if received < len(owners) or invalid:
             short = max(len(owners) - received, 0) + invalid
             return Receipt(max(members - short, 0), unplaced={"invalid": min(short, members)})
         return Receipt(int(np.unique(owners).size))
+
+    def sweep(self, target: Target, before: datetime) -> str:
+        """Meta replaces."""
+        raise NotImplementedError
 
     def settlement(self, target: Target, request_id: str) -> Settlement:  # noqa: ARG002 - Meta's answers are final
         """Meta's receipts are final."""

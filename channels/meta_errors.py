@@ -14,6 +14,7 @@ from core.errors import (
     RateLimited,
     Rejected,
     RemovalRefused,
+    SessionOver,
     TermsNotAccepted,
     Unavailable,
     VersionSunset,
@@ -55,6 +56,8 @@ TABLE: dict[int | tuple[int, int], type[ChannelError]] = {
     (200, 1870090): TermsNotAccepted,
     (200, 1870050): PermissionMissing,
     (2650, 1870145): Unavailable,
+    (2650, 1870158): SessionOver,
+    (2650, 1870159): SessionOver,
 }
 EXPIRED = (463, 467)
 _SAID = {
@@ -68,6 +71,7 @@ _SAID = {
     AudienceGone: "The audience no longer exists on Meta.",
     AudienceFlagged: "Meta has flagged the audience and takes no more uploads to it.",
     RemovalRefused: "Meta refuses to make the audience that small.",
+    SessionOver: "Meta has closed the upload before its end.",
     VersionSunset: "Meta no longer serves this version of its API.",
 }
 

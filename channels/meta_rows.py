@@ -17,16 +17,20 @@ NAMES = {
 }
 
 
-def payload(batch: Batch) -> tuple[bytes, npt.NDArray[np.int64]]:
+def payload(batch: Batch, *, every: bool = False) -> tuple[bytes, npt.NDArray[np.int64]]:
     """`{"schema": […], "data": […]}` as JSON, and which member of the batch each row belongs to.
 
-    A row has one value of each kind, so a member with two e-mail addresses takes two rows.
+    A row has one value of each kind, so a member with two e-mail addresses takes two rows. `every`: the schema names all
+    kinds, so that those of several batches are alike; an unknown value is empty.
     """
     owners, place_of = places(batch)
     schema: list[str] = []
     columns: list[list[str]] = []
     for kind, names in NAMES.items():
         if kind not in place_of:
+            if every:
+                schema += names
+                columns += [[""] * len(owners)] * len(names)
             continue
         values = batch.columns[kind].value
         parts = [texts(values)] if kind is IdentifierKind.MOBILE else hexes(values, len(names))

@@ -10,6 +10,7 @@ SegsyncError                    what happened, and what to do; the class docstri
 ├── ChannelError                from a platform; `permanent` says whether trying again can help; maps to one alert code
 │   ├── Unavailable, RateLimited                       not permanent
 │   ├── OutcomeUnknown                                 not permanent: the request may have been applied
+│   ├── SessionOver                                    not permanent: the whole of it has to be sent anew
 │   └── NeedsReconnect, AccessLost, AccountDisabled, TermsNotAccepted, PermissionMissing, AudienceGone, Rejected,
 │       AudienceFlagged, AudienceLimit, RemovalRefused, NotAllowlisted, VersionSunset, ConsentMissing
 ├── SourceError                 SourceUnavailable, QueryFailed, SegmentGone, ColumnsMissing, SegmentTorn
@@ -99,6 +100,13 @@ class RateLimited(Unavailable):
 
 class OutcomeUnknown(Unavailable):
     """The connection broke after the request was sent; it may have been carried out."""
+
+
+class SessionOver(ChannelError):
+    """The platform has closed this upload before its end."""
+
+    permanent = False
+    code = "channel_unavailable"
 
 
 class NeedsReconnect(ChannelError):

@@ -18,7 +18,16 @@ from core.book import Book
 from core.changes import gather
 from core.delivery import Courier, Sent
 from core.difference import Comparison, State, Survey
-from core.errors import AudienceGone, ChannelError, ConsentMissing, RemovalRefused, SegmentTorn, SourceUnavailable, Unavailable
+from core.errors import (
+    AudienceGone,
+    ChannelError,
+    ConsentMissing,
+    RemovalRefused,
+    SegmentTorn,
+    SessionOver,
+    SourceUnavailable,
+    Unavailable,
+)
 from core.fingerprints import VERSION
 from core.gathering import Everybody, Segment, Some, Totals
 from core.identifiers import KINDS
@@ -257,17 +266,23 @@ class Execution:
 
     def _compare(self, audience: RemoteAudience | None, book: Book, touched: Everybody | Some, reading: Reading) -> None:
         self._beat(Phase.COMPARING, 0, touched.totals.members, now=True)
-        settled, full = self._is_settled(book), self._is_full
-        replaces = full and self._work.channel.traits.can_replace
-        comparison = Comparison(
-            touched,
-            settled=settled,
-            everything=full,
-            retry_refused=self._retries_refused,
-            due=self._due(book),
-            replaces=replaces,
-            first=book.is_empty and isinstance(touched, Everybody) and self._run.kind is not RefreshKind.DRY,
-        )
+        settled = self._is_settled(book)
+
+        def compare(*, replaces: bool) -> Comparison:
+            return Comparison(
+                touched,
+                settled=settled,
+                everything=self._is_full,
+                retry_refused=self._retries_refused,
+                due=self._due(book),
+                replaces=replaces,
+                first=book.is_empty and isinstance(touched, Everybody) and self._run.kind is not RefreshKind.DRY,
+            )
+
+        replaces = self._is_full and self._work.channel.traits.can_replace
+        comparison = compare(replaces=replaces)
+        if replaces and not comparison.survey.adds:  # nobody to put in the others' place
+            replaces, comparison = False, compare(replaces=False)
         survey = comparison.survey
         code = "segment_shrunk" if touched.totals.members else "segment_empty"
         known = survey.known if isinstance(touched, Everybody) else book.counts.present
@@ -324,6 +339,8 @@ class Execution:
 
         def decided() -> dict[str, Any]:
             """All is decided: counted and remembered before anything of it counts."""
+            if self._is_full and not self._held:
+                self._memory.setdefault("since", self._begun.isoformat())
             if book.is_empty:
                 self._counts = replace(self._counts, members=touched.totals.members, matchable=survey.matchable)
                 self._count(survey, survey.matchable)
@@ -426,7 +443,12 @@ class Execution:
             retries=work.settings.retries,
         )
         try:
-            sent = courier.carry(op, requests(plan.newest, state), total=total, session=_session(self._run, op))
+            session = _session(self._run, op, self._memory.get("sessions", 0))
+            sent = courier.carry(op, requests(plan.newest, state), total=total, session=session)
+        except SessionOver:
+            self._memory["sessions"] = self._memory.get("sessions", 0) + 1
+            self._remember()
+            raise
         except RemovalRefused as error:
             self._refusal = error  # who is new still goes in; the refresh fails at its end, and those members stay to be removed
             return Sent()
@@ -443,6 +465,8 @@ class Execution:
         if self._refusal:
             raise self._refusal
         self._beat(Phase.CONFIRMING, 0, 0, now=True)
+        if self._is_sweeping():
+            return
         matched = expires_at = None
         if self._target.audience_id:
             try:
@@ -459,6 +483,25 @@ class Execution:
         self._store.finish(
             self._run.id, self._run.fence, counts, matched=matched, next_due_at=due, now=now, expires_at=expires_at
         )
+
+    def _is_sweeping(self) -> bool:
+        """A full resync ends by taking out whoever was not sent in it, where the channel can; while that works, this waits."""
+        since = self._memory.get("since")
+        if since is None or not self._work.channel.traits.can_sweep or "swept" in self._memory:
+            return False
+        if "sweep" not in self._memory:
+            self._memory["sweep"] = self._work.channel.sweep(self._target, datetime.fromisoformat(since))
+            self._remember()
+        state = self._work.channel.settlement(self._target, self._memory["sweep"])
+        if state.done and not state.failed:
+            self._memory["swept"] = True
+            return False
+        if state.failed:
+            del self._memory["sweep"]
+            self._remember()
+            raise Unavailable("The platform did not take out the others.")
+        self._settle(max(state.ask_again_in, timedelta(seconds=1)))
+        return True
 
     def _tried(self, book: Book, held: str | None) -> None:
         """A dry run ends before anything is sent. `held`: the guard's code, if it would stop a refresh like this one."""
@@ -547,7 +590,11 @@ def _life(audience: RemoteAudience) -> str:
     return f"{audience.id}@{audience.created_at.isoformat() if audience.created_at else ''}"
 
 
-def _session(run: Refresh, op: Op) -> int:
-    """A number for the platform's upload session: another one for each claim, since a closed session takes nothing more."""
-    digest = hashlib.blake2b(f"{run.id}/{run.fence}/{op}".encode(), digest_size=6).digest()
+def _session(run: Refresh, op: Op, over: int) -> int:
+    """A number for the platform's upload session: another one for each claim, since a closed session takes nothing more.
+
+    A replacement goes on in the same one, since the platform allows no other beside it, unless it is over.
+    """
+    part = over if op is Op.REPLACE else run.fence
+    digest = hashlib.blake2b(f"{run.id}/{part}/{op}".encode(), digest_size=6).digest()
     return int.from_bytes(digest) + 1

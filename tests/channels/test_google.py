@@ -1,6 +1,7 @@
 """Google's adapter against its stand-in."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -351,3 +352,24 @@ def test_every_trouble_on_the_way_has_its_name(drive: Drive, google: Google, fau
         google.deliver(there, send(people("secret@example.com")))
     assert refused.type is error
     assert sha("secret@example.com") not in str(refused.value)
+
+
+def test_a_sweep_takes_out_whoever_was_not_sent_since(drive: Drive, google: Google) -> None:
+    there = made(google, target(drive), "swept")
+    google.deliver(there, send(people("old@example.com", "kept@example.com")))
+    since = Clock().now() + timedelta(seconds=2)
+    while Clock().now() < since:
+        google.audience(there)
+    google.deliver(there, send(people("kept@example.com")))
+    request = google.sweep(there, since)
+    assert google.settlement(there, request).done
+    assert drive.held("google", there.audience_id) == {sha("kept@example.com")}
+
+
+def test_a_clock_that_is_ahead_of_googles_sweeps_nobody_who_was_just_sent(adapter: Callable[..., Google], drive: Drive) -> None:
+    ahead = adapter(wall=lambda: time.time() + 600)
+    there = made(ahead, target(drive), "skewed")
+    ahead.deliver(there, send(people("new@example.com")))
+    request = ahead.sweep(there, Clock().now() + timedelta(seconds=600))
+    assert ahead.settlement(there, request).done
+    assert drive.held("google", there.audience_id) == {sha("new@example.com")}

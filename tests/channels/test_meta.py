@@ -25,6 +25,7 @@ from core.errors import (
     PermissionMissing,
     RateLimited,
     Rejected,
+    SessionOver,
     TermsNotAccepted,
     Unavailable,
 )
@@ -251,6 +252,34 @@ def test_a_new_audience_is_not_made_twice_when_the_answer_is_lost(drive: Drive, 
 
 
 # ── answers that the stand-in does not give ──
+
+
+def batches(*parts: Batch, session: int = 1) -> list[Delivery]:
+    total, last = sum(b.size for b in parts), len(parts)
+    return [Delivery(Op.REPLACE, b, session, n, last=n == last, total=total) for n, b in enumerate(parts, 1)]
+
+
+def test_a_replacement_leaves_nobody_but_whom_its_batches_name(drive: Drive, meta: Meta) -> None:
+    there = made(meta, target(drive), "replaced")
+    meta.deliver(there, send(people("stranger@example.com", "a@example.com")))
+    phones = Batch(1, {IdentifierKind.PHONE: column(["15559876543"], [0])})
+    for delivery in batches(people("a@example.com", "b@example.com"), phones, people("c@example.com")):
+        meta.deliver(there, delivery)
+    assert drive.held("meta", there.audience_id) == {sha(f"{n}@example.com") for n in "abc"}
+    assert drive.held("meta", there.audience_id, "phone") == {sha("15559876543")}
+
+
+def test_a_replacement_that_was_cut_off_goes_on_and_one_that_is_over_says_so(drive: Drive, meta: Meta) -> None:
+    there = made(meta, target(drive), "cut-off")
+    first, last = batches(people("a@example.com"), people("b@example.com"), session=2)
+    meta.deliver(there, first)
+    with pytest.raises(Unavailable):
+        meta.deliver(there, send(people("c@example.com")))
+    meta.deliver(there, first)
+    meta.deliver(there, last)
+    assert drive.held("meta", there.audience_id) == {sha("a@example.com"), sha("b@example.com")}
+    with pytest.raises(SessionOver):
+        meta.deliver(there, last)
 
 
 @pytest.fixture

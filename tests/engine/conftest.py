@@ -74,6 +74,8 @@ class Platform:
         self.keys: dict[str, str] = {}
         self.persons: dict[Identifier, frozenset[Identifier]] = {}
         self.requests: list[Delivery] = []
+        self.last_added: dict[Identifier, datetime] = {}
+        self.swept: list[datetime] = []
         self.lag = timedelta(0)
         self.faults: Callable[[Delivery], None] = lambda _: None
         self.after: Callable[[Delivery], None] = lambda _: None
@@ -118,6 +120,7 @@ class Platform:
             }
             self.requests.append(delivery)
             held = self.audiences[target.audience_id]
+            self.last_added |= dict.fromkeys(identifiers, self.clock.now())
             if delivery.op is Op.ADD:
                 held |= identifiers
             elif delivery.op is Op.REMOVE:
@@ -128,6 +131,12 @@ class Platform:
                 held |= identifiers
             self.after(delivery)
             return answer
+
+    def sweep(self, target: Target, before: datetime) -> str:
+        self.swept.append(before)
+        held = self.audiences[target.audience_id]
+        held -= {i for i in held if i not in self.last_added or self.last_added[i] < before}
+        return "sweep"
 
     def settlement(self, target: Target, request_id: str) -> Settlement:
         return self.settlements(request_id)

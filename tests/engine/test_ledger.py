@@ -170,12 +170,12 @@ def test_a_changed_byte_a_cut_file_or_another_key_is_noticed(tmp_path: Path, pla
 def test_nothing_on_disk_can_be_read(tmp_path: Path) -> None:
     first = ledger(tmp_path)
     first.generations()
-    write(first, table(), {"audience": "A1"})
+    write(first, table(), {"audience": "A1-of-somebody"})
     first.done(0, {0: "reason"})
     first.close()
     digest = hashlib.sha256(b"1").digest()
     everything = b"".join(p.read_bytes() for p in files(tmp_path))
-    assert not any(word in everything for word in (digest[:8], digest[8:], b"audience", b"A1", b"reason", b"light"))
+    assert not any(word in everything for word in (digest[:8], digest[8:], b"audience", b"A1-of-somebody", b"reason", b"light"))
 
 
 def test_a_frozen_worker_cannot_overwrite_what_its_successor_wrote(tmp_path: Path) -> None:

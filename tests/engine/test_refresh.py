@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from core.changes import gather
-from core.errors import NeedsReconnect, OutcomeUnknown, RateLimited, Rejected, RemovalRefused, Unavailable
+from core.errors import NeedsReconnect, OutcomeUnknown, RateLimited, Rejected, RemovalRefused, SessionOver, Unavailable
 from core.models import RefreshKind, RefreshState, SyncStatus
 from core.ports import Delivery, Op, Receipt, Settlement
 from tests.engine.conftest import Desk, Killed, email, phone
@@ -280,6 +280,68 @@ def test_a_full_resync_replaces_where_the_platform_can(tmp_path: object) -> None
     assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
     assert len(desk.platform.sent(Op.REPLACE)) == 10
     assert len(desk.platform.held()) == 940
+
+
+def test_a_replacement_that_was_cut_off_goes_on_in_the_session_that_is_open(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, can_replace=True, in_flight=1)
+    desk.write(crowd(950))
+    desk.work()
+
+    def dying(delivery: Delivery) -> None:
+        if delivery.op is Op.REPLACE and delivery.seq == 4:
+            desk.platform.faults = lambda _: None
+            raise Killed
+
+    desk.platform.faults = dying
+    assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
+    assert len({d.session for d in desk.platform.sent(Op.REPLACE)}) == 1
+    assert len(desk.platform.held()) == 950
+
+
+def test_a_replacement_whose_session_is_over_begins_another_one(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, can_replace=True, in_flight=1)
+    desk.write(crowd(950))
+    desk.work()
+    over: list[int] = []
+
+    def closing(delivery: Delivery) -> None:
+        if delivery.op is Op.REPLACE and delivery.seq == 4 and not over:
+            over.append(delivery.session)
+        if delivery.session in over:
+            raise SessionOver
+
+    desk.platform.faults = closing
+    assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
+    assert desk.platform.sent(Op.REPLACE)[-1].session not in over
+    assert len(desk.platform.held()) == 950
+
+
+def test_nobody_in_the_segment_is_no_replacement(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, can_replace=True)
+    desk.write(crowd(50))
+    desk.work()
+    desk.write(crowd(0))
+    assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.HELD
+    desk.store.refreshes.decide(desk.store.refreshes.last(desk.sync_id, 1)[0].id, apply=True, at=desk.clock.now())
+    assert desk.work().state is RefreshState.SUCCEEDED
+    assert desk.platform.held() == set()
+
+
+def test_a_full_resync_takes_out_strangers_where_the_platform_can(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, can_sweep=True)
+    desk.write(crowd(950))
+    desk.work()
+    desk.platform.audiences["A1"].add(email("stranger@example.com"))
+    desk.clock.move(timedelta(hours=1))
+    answers = iter([Settlement(done=False, ask_again_in=timedelta(minutes=30)), Settlement(done=True, failed=True)])
+    desk.platform.settlements = lambda _: next(answers, Settlement(done=True))
+    assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
+    assert email("stranger@example.com") not in desk.platform.held()
+    assert len(desk.platform.held()) == 950
+    assert len(desk.platform.swept) == 2, "what the platform failed at is asked for once more"
+    desk.platform.swept.clear()
+    desk.refresh()
+    assert desk.platform.swept == [], "a routine refresh takes nobody out like that"
 
 
 def test_a_full_resync_sends_everybody_again_where_it_cannot(desk: Desk) -> None:

@@ -200,6 +200,17 @@ def eventually(look: Callable[[], Any], what: str, timeout_s: float = 20, otherw
         time.sleep(0.05)
 
 
+def resync(admin: Desk, number: str) -> None:
+    """Asks for a full resync, again as long as the answer is that another refresh is under way."""
+
+    def asked() -> bool:
+        before = admin.reads().count("is under way")
+        admin.type(f"/segsync resync {number}")
+        return admin.reads().count("is under way") == before
+
+    eventually(asked, "a full resync")
+
+
 def elements(block: Json) -> Iterator[Json]:
     """The interactive elements of a block."""
     yield from block.get("elements") or []

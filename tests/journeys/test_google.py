@@ -9,7 +9,7 @@ import pytest
 
 from core.troubleshooting import explain_code
 from tests.journeys.conftest import Demo
-from tests.journeys.desk import Desk, Json, Sandbox, eventually, sha256
+from tests.journeys.desk import Desk, Json, Sandbox, eventually, resync, sha256
 from tests.journeys.test_main_job import WEBINAR, contact, link, put, rows
 
 BELOW = "Acme Nordics"
@@ -105,6 +105,25 @@ def test_a_changed_segment_sends_only_the_difference(sandbox: Sandbox, guests: t
     refreshed(sandbox.desk("marketing_user"), number, lambda: held(sandbox) == expected(changed))
     sent = [e for e in sandbox.log("google", after=last) if e["action"] in ("add", "remove")]
     assert 0 < sum(e["received"] for e in sent) < 200
+
+
+def test_a_full_resync_takes_out_whoever_else_was_put_in(sandbox: Sandbox, guests: tuple[str, Path]) -> None:
+    number, path = guests
+    there, marketer = audience(sandbox, WEBINAR, "01"), sandbox.desk("marketing_user")
+    token = sandbox.post("/control/token", {"platform": "google", "user": marketer.user})["access_token"]
+    owner = {"accountType": "GOOGLE_ADS", "accountId": there["account_id"]}
+    body = {
+        "destinations": [{"operatingAccount": owner, "productDestinationId": there["audience_id"]}],
+        "audienceMembers": [{"userData": {"userIdentifiers": [{"emailAddress": sha256("stranger@example.com")}]}}],
+        "consent": {"adUserData": "CONSENT_GRANTED", "adPersonalization": "CONSENT_GRANTED"},
+        "termsOfService": {"customerMatchTermsOfServiceStatus": "ACCEPTED"},
+        "encoding": "HEX",
+    }
+    headers = {"authorization": f"Bearer {token}"}
+    sandbox.http.post("/google/v1/audienceMembers:ingest", json=body, headers=headers).raise_for_status()
+    eventually(lambda: sha256("stranger@example.com") in held(sandbox), "the stranger in the audience")
+    resync(sandbox.desk("abm_admin"), number)
+    eventually(lambda: held(sandbox) == expected(rows(path)), "the stranger gone", timeout_s=40)
 
 
 def test_an_account_below_a_manager_is_synced_through_it(sandbox: Sandbox, guests: tuple[str, Path]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.conftest import Demo
-from tests.journeys.desk import Desk, Json, Sandbox, elements, eventually, sha256
+from tests.journeys.desk import Desk, Json, Sandbox, elements, eventually, resync, sha256
 
 WEBINAR = "Webinar guests"
 FIELDS = ["email", "phone", "first_name", "last_name", "country", "postal_code", "consent"]
@@ -124,6 +124,18 @@ def test_the_clock_picks_a_change_up_by_itself(sandbox: Sandbox, synced: tuple[s
     sandbox.advance(25 * 3600)
     held = audience(sandbox, WEBINAR)["audience_id"]
     eventually(lambda: emails(sandbox, held) == expected(changed), "the routine refresh", timeout_s=40)
+
+
+def test_a_full_resync_takes_out_whoever_else_was_put_in(sandbox: Sandbox, synced: tuple[str, Path]) -> None:
+    number, path = synced
+    there, marketer = audience(sandbox, WEBINAR)["audience_id"], sandbox.desk("marketing_user")
+    token = sandbox.post("/control/token", {"platform": "meta", "user": marketer.user})["access_token"]
+    body = {"payload": {"schema": ["EMAIL"], "data": [[sha256("stranger@example.com")]]}}
+    headers = {"authorization": f"Bearer {token}"}
+    sandbox.http.post(f"/meta/v26.0/{there}/users", json=body, headers=headers).raise_for_status()
+    eventually(lambda: sha256("stranger@example.com") in emails(sandbox, there), "the stranger in the audience")
+    resync(sandbox.desk("abm_admin"), number)
+    eventually(lambda: emails(sandbox, there) == expected(rows(path)), "the stranger gone", timeout_s=40)
 
 
 def test_a_shared_mailbox_stays_while_somebody_holds_it(sandbox: Sandbox, synced: tuple[str, Path]) -> None:
