@@ -14,6 +14,8 @@ from bot.blocks import kit, screens
 from core.users import Users
 
 REMEMBER_S = 60.0
+STALE_S = 86_400.0  # so old a profile serves where Slack does not answer now: it tells of every change by itself
+_NOT_NOW = ("ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout")
 GUEST = "segsync is not for guests of this workspace."
 
 
@@ -39,20 +41,27 @@ class Profiles:
         """The profile; of somebody whom Slack does not show us, a guest's."""
         with self._lock:
             found = self._known.get((org_id, user_id))
-        if found and self._ticks() - found[0] < REMEMBER_S:
+        age = self._ticks() - found[0] if found else STALE_S
+        if found and age < REMEMBER_S:
             return found[1]
         try:
             user: dict[str, Any] = client.users_info(user=user_id)["user"]
         except SlackApiError as error:
             if error.response["error"] in ("user_not_found", "user_not_visible"):
                 return Profile("", "UTC", guest=True)
+            if found and age < STALE_S and error.response["error"] in _NOT_NOW:
+                return found[1]
             raise
+        return self.learn(org_id, {"id": user_id, **user})
+
+    def learn(self, org_id: str, user: Mapping[str, Any]) -> Profile:
+        """What Slack says of somebody, in its own form."""
         outside = bool(user.get("is_stranger") or user.get("is_bot") or user.get("deleted"))
         guest = outside or bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
         name = str(user.get("profile", {}).get("display_name") or user.get("real_name") or user.get("name") or "")
         profile = Profile(name, str(user.get("tz") or "UTC"), guest, gone(user))
         with self._lock:
-            self._known[org_id, user_id] = (self._ticks(), profile)
+            self._known[org_id, str(user["id"])] = (self._ticks(), profile)
         return profile
 
     def forget(self, user_id: str) -> None:

@@ -22,10 +22,15 @@ from core.syncs import SyncFilter, Syncs
 logger = logging.getLogger(__name__)
 LOOKED_WITHIN = timedelta(hours=24)
 EVERY_S = 10.0  # at most so often a person
+LOOK_S = 30.0  # so often without being woken: refreshes of other processes wake nobody here
+_AT_ONCE = 20  # Homes drawn in a row, a second's rest between: clicks are answered meanwhile
 
 
 class Dashboards:
-    """`lookers`: who opened Home since a moment, as (organization, user). `actor_of`, `client_of`: for what nobody asked."""
+    """`lookers`: who opened Home since a moment, as (organization, user). `actor_of`, `client_of`: for what nobody asked.
+
+    `wait`: seconds until one more Home may be published for an organization, by Slack's limits; 0: now, and it is counted.
+    """
 
     def __init__(
         self,
@@ -38,12 +43,13 @@ class Dashboards:
         lookers: Callable[..., Iterable[tuple[str, str]]],
         actor_of: Callable[[str, str], Actor],
         client_of: Callable[[str], WebClient],
+        wait: Callable[[str], float] = lambda _org_id: 0.0,
         every_s: float = EVERY_S,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._syncs, self._connections, self._alerts, self._approvals = syncs, connections, alerts, approvals
         self._clock, self._lookers, self._actor_of, self._client_of = clock, lookers, actor_of, client_of
-        self._every_s, self._ticks = every_s, ticks
+        self._wait, self._every_s, self._ticks = wait, every_s, ticks
         self._shown: dict[tuple[str, str], tuple[float, str]] = {}
         self._news, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="homes", daemon=True)
@@ -63,15 +69,11 @@ class Dashboards:
         """Something has changed."""
         self._news.set()
 
-    def publish(self, client: WebClient, actor: Actor, *, only_changed: bool = False) -> bool:
-        """One person's Home as things stand; whether it was published."""
+    def publish(self, client: WebClient, actor: Actor) -> None:
+        """One person's Home as things stand."""
         view = self.view(actor)
-        key, text = (actor.org_id, actor.user_id), json.dumps(view, sort_keys=True)
-        if only_changed and self._shown.get(key, (0.0, ""))[1] == text:
-            return False
         client.views_publish(user_id=actor.user_id, view=view)
-        self._shown[key] = (self._ticks(), text)
-        return True
+        self._shown[actor.org_id, actor.user_id] = (self._ticks(), _text(view))
 
     def view(self, actor: Actor) -> kit.View:
         """What it shows."""
@@ -86,26 +88,49 @@ class Dashboards:
         return home.home_view(board, actor)
 
     def refresh(self) -> float | None:
-        """Publishes what has changed, to those whose turn it is; seconds until the next one's turn, None when all are shown."""
-        later: list[float] = []
-        for org_id, user_id in self._lookers(self._clock.now() - LOOKED_WITHIN):
-            wait = self._shown.get((org_id, user_id), (-self._every_s, ""))[0] + self._every_s - self._ticks()
-            if wait > 0:
-                later.append(wait)
-                continue
-            try:
-                self.publish(self._client_of(org_id), self._actor_of(org_id, user_id), only_changed=True)
-            except SlackApiError as refused:
-                logger.info("A Home tab could not be published: %s", refused.response.get("error"))
-        return min(later, default=None)
+        """Publishes what has changed, to those whose turn it is, the longest unseen first.
+
+        Seconds until it should be called again; None: all are shown.
+        """
+        lookers = set(self._lookers(self._clock.now() - LOOKED_WITHIN))
+        self._shown = {key: seen for key, seen in self._shown.items() if key in lookers}
+        turns = sorted((self._shown.get(key, (-self._every_s, ""))[0] + self._every_s, key) for key in lookers)
+        for drawn, (at, (org_id, user_id)) in enumerate(turns):
+            if (rest := at - self._ticks()) > 0:
+                return rest
+            if drawn == _AT_ONCE:
+                return 0.0
+            if wait := self._bring_up(org_id, user_id):
+                return wait
+        return None
+
+    def _bring_up(self, org_id: str, user_id: str) -> float:
+        """Draws one Home and publishes it if it has changed; seconds to wait where Slack's limits do not let it."""
+        try:
+            actor = self._actor_of(org_id, user_id)
+            view = self.view(actor)
+            text = _text(view)
+            if self._shown.get((org_id, user_id), (0.0, ""))[1] != text:
+                if wait := self._wait(org_id):
+                    return wait
+                self._client_of(org_id).views_publish(user_id=user_id, view=view)
+        except SlackApiError as refused:
+            logger.info("A Home tab could not be published: %s", refused.response.get("error"))
+            text = ""
+        self._shown[org_id, user_id] = (self._ticks(), text)
+        return 0.0
 
     def _work(self) -> None:
         wait: float | None = None
         while not self._stopping.is_set():
-            self._news.wait(wait)
+            self._news.wait(LOOK_S if wait is None else wait)
             self._news.clear()
             if self._stopping.is_set():
                 return
             answer = answer_of(self.refresh)
             wait = answer if isinstance(answer, float) else None
             self._stopping.wait(1)  # a burst of changes is one
+
+
+def _text(view: kit.View) -> str:
+    return json.dumps(view, sort_keys=True)

@@ -53,6 +53,12 @@ class Letters:
             case topic:
                 return self.more[topic](letter) if topic in self.more else None
 
+    def quarter(self, letter: Letter) -> int:
+        """How many quarters of its refresh a letter about progress could tell of, 0 to 4."""
+        sync = self._sync(letter.org_id, letter.subject_id)
+        progress = last.progress if sync and (last := self._last(sync)) else None
+        return 4 * progress.done // progress.total if progress and progress.total else 0
+
     def _alert(self, letter: Letter) -> AlertView:
         return self._seen(self._store.alerts.get(letter.org_id, letter.subject_id))
 

@@ -52,7 +52,7 @@ from core.approvals import Approvals
 from core.connections import Connections
 from core.digest import Digests
 from core.ledger import Ledgers
-from core.models import Actor, RefreshKind, Role
+from core.models import Actor, Rank, RefreshKind, Role
 from core.pausing import Pausing
 from core.ports import Clock
 from core.refresh import Refreshing, RefreshSettings
@@ -230,7 +230,9 @@ class Product:
             self.store.organizations.give_role(actor, first, Role.PRIMARY_ADMIN, now)
 
     def _notifier(self) -> Notifier:
-        return Notifier(store=self.store, client=self.workspaces.once, clock=self.clock, letters=self.letters)
+        return Notifier(
+            store=self.store, client=self.workspaces.once, clock=self.clock, letters=self.letters, limits=self.workspaces
+        )
 
     def _refreshing(self) -> Refreshing:
         return Refreshing(
@@ -254,7 +256,8 @@ class Product:
             clock=self.clock,
             lookers=self.store.people.lookers,
             actor_of=self._somebody,
-            client_of=self.workspaces.client,
+            client_of=self.workspaces.once,
+            wait=lambda org_id: self.workspaces.wait(org_id, "views.publish", Rank.HOME),
         )
 
     def _news(self) -> None:

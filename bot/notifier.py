@@ -11,7 +11,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackRequestError
@@ -21,6 +21,7 @@ from bot.conversations import Conversations, error_of
 from bot.errors import answer_of
 from bot.letters import Letters
 from core.errors import SegsyncError
+from core.models import Rank
 from core.ports import Clock
 from core.store import Store
 from core.store.outbox import Letter
@@ -35,6 +36,32 @@ _OUTAGES = {"", "internal_error", "fatal_error", "service_unavailable", "request
 _TRIES = 20  # of a letter that Slack answers with a refusal that may be about itself
 _BURST, _WINDOW_S = 5, 5.0  # posts to one conversation: a few at once, about one a second over time (Slack's rate limits)
 _LONGEST_WAIT_S = 60
+_PROGRESS_S = 3.0  # between two edits of one message that only tell progress
+_KEPT = 1_000  # targets and messages of which is remembered when they were written to
+
+
+class Limits(Protocol):
+    """Slack's limits, as `bot/workspaces.py` keeps them."""
+
+    def wait(self, org_id: str, method: str, rank: Rank, behind: int = 0) -> float:
+        """0: call it now; else the seconds to wait, with so many before it."""
+        ...
+
+    def is_short(self, org_id: str, method: str) -> bool:
+        """Whether only what matters should be told."""
+        ...
+
+
+class Unlimited:
+    """Nothing waits."""
+
+    def wait(self, org_id: str, method: str, rank: Rank, behind: int = 0) -> float:  # noqa: ARG002 - the protocol's signature
+        """Now."""
+        return 0.0
+
+    def is_short(self, org_id: str, method: str) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Never."""
+        return False
 
 
 class Misrouted(Exception):
@@ -49,13 +76,22 @@ class Notifier:
     """Delivers letters. `deliver` may be called by any number of threads and processes: the claim decides."""
 
     def __init__(
-        self, *, store: Store, client: Callable[[str], WebClient], clock: Clock, letters: Letters, idle_s: float = 0.5
+        self,
+        *,
+        store: Store,
+        client: Callable[[str], WebClient],
+        clock: Clock,
+        letters: Letters,
+        limits: Limits | None = None,
+        idle_s: float = 0.5,
     ) -> None:
         """`client`: of an organization; it never tries a request again by itself."""
+        self._limits = limits or Unlimited()
         self._store, self._client, self._clock, self._letters, self._idle_s = store, client, clock, letters, idle_s
         self._places = Conversations(client=client, clock=clock)
         self.tally: Counter[str] = Counter()  # posted, edited, replied, replaced, found, unsure, rerouted, put off
         self._posts: dict[str, deque[float]] = {}
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}  # when progress was last told in a message, and its quarter
         self._news, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="notifier", daemon=True)
 
@@ -83,6 +119,7 @@ class Notifier:
         """Delivers what is due; how many letters that were."""
         letters = self._store.outbox.claim(self._clock.now())
         put_off: dict[str, float] = {}  # targets that wait now: what follows waits with them, in order
+        self._behind: Counter[str] = Counter()
         for letter in letters:
             if letter.target in put_off:
                 self._later(letter, put_off[letter.target], tried=False)
@@ -107,7 +144,13 @@ class Notifier:
             self._store.outbox.skipped(letter.id)
             return None
         posts = letter.posted is None
+        if letter.rank is Rank.PROGRESS and letter.posted and (rest := self._rest(letter, letter.posted)) is not None:
+            return rest
         if posts and (wait := self._pace(letter.target)):
+            return self._later(letter, wait, tried=False)
+        method = "chat.postMessage" if posts else "chat.update"
+        if wait := self._limits.wait(letter.org_id, method, letter.rank, self._behind[method]):
+            self._behind[method] += 1
             return self._later(letter, wait, tried=False)
         try:
             self._send(letter, message)
@@ -117,6 +160,20 @@ class Notifier:
             return self._refused(letter, message, refused)
         except (OSError, SlackRequestError):
             return self._later(letter, _back_off(letter), unsure=posts)
+        return None
+
+    def _rest(self, letter: Letter, message: tuple[str, str]) -> float | None:
+        """Whether progress is not worth telling now: 0 when it is dropped, else the seconds until it is; None: tell it."""
+        before, now = self._told.get(message, (0.0, -1)), self._clock.now().timestamp()
+        quarter = self._letters.quarter(letter)
+        if self._limits.is_short(letter.org_id, "chat.update") and quarter <= before[1]:
+            self.tally["dropped"] += 1
+            self._store.outbox.skipped(letter.id)
+            return 0.0
+        if 0 <= now - before[0] < _PROGRESS_S and quarter <= before[1]:
+            return self._later(letter, before[0] + _PROGRESS_S - now, tried=False)
+        self._told[message] = (now, quarter)
+        _forget(self._told)
         return None
 
     def _send(self, letter: Letter, message: kit.Message) -> None:
@@ -210,11 +267,18 @@ class Notifier:
 
     def _pace(self, target: str) -> float:
         """Seconds until one more post to this target is due; 0 when it may go now, which is counted."""
-        posts, now = self._posts.setdefault(target, deque(maxlen=_BURST)), self._clock.now().timestamp()
+        posts, now = self._posts.pop(target, deque(maxlen=_BURST)), self._clock.now().timestamp()
+        self._posts[target] = posts  # the last in the row: the first is forgotten first
+        _forget(self._posts)
         if len(posts) == _BURST and 0 <= now - posts[0] < _WINDOW_S:
             return posts[0] + _WINDOW_S - now
         posts.append(now)
         return 0
+
+
+def _forget(known: dict[Any, Any]) -> None:
+    while len(known) > _KEPT:
+        known.pop(next(iter(known)))
 
 
 def _back_off(letter: Letter) -> float:

@@ -95,6 +95,8 @@ class Presence:
         client, cursor, found = self._client_of(org_id), "", []
         while True:
             answer: Any = client.users_list(cursor=cursor, limit=_PAGE)
+            for user in answer["members"]:
+                self._profiles.learn(org_id, user)
             found += [(str(u["id"]), why) for u in answer["members"] if (why := gone(u))]
             cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:

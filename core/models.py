@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 
@@ -79,6 +79,12 @@ class SyncStatus(StrEnum):
     def is_active(self) -> bool:
         """Whether a sync in this state counts against the sync limit."""
         return self is not SyncStatus.INACTIVE
+
+
+class Rank(IntEnum):
+    """Who goes first where Slack's limits leave no room for all (spec, *One budget for Slack's limits*)."""
+
+    ANSWER, STATE, ALERT, HOME, PROGRESS = range(5)
 
 
 class RefreshState(StrEnum):

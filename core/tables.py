@@ -259,8 +259,9 @@ class OutboxRow(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         UniqueConstraint("dedupe_key"),
-        Index("ix_outbox_state", "state", "not_before"),
-        Index("ix_outbox_message", "topic", "subject_id", "target"),
+        Index("ix_outbox_due", "state", "rank", "id"),
+        Index("ix_outbox_target", "target", "state"),
+        Index("ix_outbox_message", "topic", "subject_id", "target", "state"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
@@ -270,6 +271,7 @@ class OutboxRow(Base):
     target: Mapped[str]
     dedupe_key: Mapped[str]
     payload: Mapped[dict[str, Any]]
+    rank: Mapped[int]  # a `Rank`
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from core.models import Alert
+from core.models import Alert, Rank
 from core.store import rows
 from core.store.database import Database
 from core.store.routing import administrators
@@ -18,7 +18,7 @@ from core.tables import AlertRow, OutboxRow
 _STUCK = timedelta(seconds=60)  # a row that a killed notifier left behind in *sending*
 _THREADS = {"remark": "alert"}  # topics that are replies, and the topic of the message that they reply to
 _NEWS = ("notice", "deleted", "role", "misrouted")  # topics that are news each time: never an edit of what was told before
-_LAST = ("progress",)  # topics that wait while there is anything else to tell
+_FLEETING = ("progress",)  # topics of which only the newest row matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Letter:
     is_unsure: bool = False
     thread: tuple[str, str] | None = None
     replaced: bool = False
+    rank: Rank = Rank.STATE
 
 
 class OutboxStore:
@@ -50,14 +51,13 @@ class OutboxStore:
         self._database = database
 
     def claim(self, now: datetime, n: int = 20) -> list[Letter]:
-        """The oldest that are due, progress last, marked as being sent; nothing for a target to which somebody is sending."""
+        """Those that are due, by rank and age, marked as being sent; nothing for a target to which somebody is sending."""
         busy = aliased(OutboxRow)
         others = select(busy.id).where(busy.state == "sending", busy.not_before > now - _STUCK, busy.target == OutboxRow.target)
         stuck = (OutboxRow.state == "sending") & (OutboxRow.not_before <= now - _STUCK)
         due = ((OutboxRow.state == "queued") & (OutboxRow.not_before <= now) & ~others.exists()) | stuck
-        order = (case((OutboxRow.topic.in_(_LAST), 1), else_=0), OutboxRow.id)
         with self._database.write() as session:
-            query = select(OutboxRow).where(due).order_by(*order).limit(n).with_for_update(skip_locked=True)
+            query = select(OutboxRow).where(due).order_by(OutboxRow.rank, OutboxRow.id).limit(n).with_for_update(skip_locked=True)
             letters = []
             for row in session.scalars(query).all():
                 unsure = row.state == "sending" or bool(row.payload.get("unsure"))
@@ -71,14 +71,19 @@ class OutboxStore:
             row = session.get_one(OutboxRow, letter_id)
             row.state, row.conversation, row.ts = "sent", conversation, ts
             row.payload = row.payload | ({"replaced": True} if replaced else {})
+            if row.topic in _FLEETING:
+                session.execute(delete(OutboxRow).where(*_same(row), OutboxRow.state == "sent", OutboxRow.id < row.id))
 
     def skipped(self, letter_id: int) -> None:
         """There is nothing to tell any more."""
         with self._database.write() as session:
-            session.get_one(OutboxRow, letter_id).state = "skipped"
+            row = session.get_one(OutboxRow, letter_id)
+            row.state = "skipped"
+            if row.topic in _FLEETING:
+                session.delete(row)
 
     def again(self, letter_id: int, not_before: datetime, *, unsure: bool = False, tried: bool = True) -> None:
-        """Later, and whatever else waits for the same target after it. `unsure`: it may have arrived all the same.
+        """Later, and whatever else waits for the same target after it, by rank. `unsure`: it may have arrived all the same.
 
         `tried` False: Slack was not even asked.
         """
@@ -90,7 +95,12 @@ class OutboxStore:
                 row.payload = row.payload | {"unsure": True}
             session.execute(
                 update(OutboxRow)
-                .where(OutboxRow.target == row.target, OutboxRow.state == "queued", OutboxRow.not_before < not_before)
+                .where(
+                    OutboxRow.target == row.target,
+                    OutboxRow.state == "queued",
+                    OutboxRow.not_before < not_before,
+                    OutboxRow.rank >= row.rank,
+                )
                 .values(not_before=not_before)
             )
 
@@ -136,7 +146,8 @@ class OutboxStore:
     def waiting(self) -> int:
         """How many letters are on their way."""
         with self._database.read() as session:
-            return len(session.scalars(select(OutboxRow.id).where(OutboxRow.state.in_(("queued", "sending")))).all())
+            waits = select(func.count()).select_from(OutboxRow).where(OutboxRow.state.in_(("queued", "sending")))
+            return session.scalar(waits) or 0
 
     def alert(self, alert_id: str) -> Alert:
         """The alert behind a letter."""
@@ -170,7 +181,12 @@ def _letter(session: Session, row: OutboxRow, *, unsure: bool) -> Letter:
         is_unsure=unsure,
         thread=head[0] if head else None,
         replaced=bool(place and place[1]),
+        rank=Rank(row.rank),
     )
+
+
+def _same(row: OutboxRow) -> tuple[ColumnElement[bool], ...]:
+    return OutboxRow.topic == row.topic, OutboxRow.subject_id == row.subject_id, OutboxRow.target == row.target
 
 
 def _place(session: Session, row: OutboxRow, topic: str) -> tuple[tuple[str, str], bool] | None:

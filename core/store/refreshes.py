@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict, LeaseLost
-from core.models import Counts, Progress, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
+from core.models import Counts, Progress, Rank, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
 from core.schedule import next_due_of
 from core.store import rows
 from core.store.alarms import raise_alert, resolve_sync
@@ -118,7 +118,7 @@ class RefreshStore:
             row.progress, row.counts = rows.plain_progress(progress), asdict(counts)
             sync = session.get_one(SyncRow, row.sync_id)
             if row.kind != RefreshKind.DRY:
-                _tell_progress(session, row, sync, now)
+                _tell_progress(session, row, sync, now, Rank.PROGRESS)
 
     def checkpoint(self, refresh_id: str, fence: int, data: Mapping[str, Any]) -> None:
         """What the next worker must know to go on."""
@@ -275,7 +275,7 @@ def _lock_organization(session: Session, refresh_id: str) -> None:
     session.execute(select(OrganizationRow.id).where(OrganizationRow.id == of_it).with_for_update(key_share=True))
 
 
-def _tell_progress(session: Session, run: RefreshRow, sync: SyncRow, at: datetime) -> None:
+def _tell_progress(session: Session, run: RefreshRow, sync: SyncRow, at: datetime, rank: Rank = Rank.STATE) -> None:
     """Whoever asked for it sees it live; of a routine one the owner's message, where there is one, is brought up to date."""
     target, payload = f"dm:{run.requested_by or sync.owner_id}", {} if run.requested_by else {"quiet": True}
-    tell(session, org_id=run.org_id, topic="progress", subject_id=sync.id, target=target, at=at, payload=payload)
+    tell(session, org_id=run.org_id, topic="progress", subject_id=sync.id, target=target, at=at, payload=payload, rank=rank)

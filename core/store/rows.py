@@ -23,6 +23,7 @@ from core.models import (
     Deed,
     Phase,
     Progress,
+    Rank,
     Refresh,
     RefreshKind,
     RefreshState,
@@ -197,6 +198,9 @@ def note(
     )
 
 
+_RANKS = {"alert": Rank.ALERT, "remark": Rank.ALERT}
+
+
 def tell(
     session: Session,
     *,
@@ -207,19 +211,22 @@ def tell(
     at: datetime,
     payload: Mapping[str, Any] | None = None,
     once: str | None = None,
+    rank: Rank | None = None,
 ) -> None:
     """Queues a message to Slack, in the caller's transaction.
 
     A message about the same (topic, subject, target) that still waits is enough, sooner if need be: it is drawn from the state
     at delivery. `at` may lie ahead: then what changes meanwhile needs no message of its own. `once` names a message that must
-    not be repeated. A payload with `quiet` only brings a message up to date that is there.
+    not be repeated. A payload with `quiet` only brings a message up to date that is there. `rank`: its topic's, unless told.
     """
+    rank = rank if rank is not None else _RANKS.get(topic, Rank.STATE)
     waiting = select(OutboxRow).where(
         OutboxRow.topic == topic, OutboxRow.subject_id == subject_id, OutboxRow.target == target, OutboxRow.state == "queued"
     )
     if not once and (found := session.scalars(waiting.limit(1)).first()) is not None:
         if not found.attempts:  # what Slack has put off keeps its wait
             found.not_before = min(found.not_before, at)
+        found.rank = min(found.rank, rank)
         if not (payload or {}).get("quiet"):
             found.payload = {k: v for k, v in found.payload.items() if k != "quiet"}
         return
@@ -234,6 +241,7 @@ def tell(
             target=target,
             dedupe_key=key,
             payload=dict(payload or {}),
+            rank=int(rank),
             state="queued",
             not_before=at,
             created_at=at,

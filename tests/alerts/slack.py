@@ -28,6 +28,7 @@ class Slack:
         self.shared: set[str] = set()
         self._times: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._count = 0
+        self.refusals = 0  # how often it said "too many"
 
     # ── what the product calls ──
 
@@ -85,6 +86,7 @@ class Slack:
         times = self._times[method, channel if by_channel else ""]
         times[:] = [t for t in times if t > self.now() - seconds]
         if len(times) >= most:
+            self.refusals += 1
             raise refused("ratelimited", status=429, wait=int(times[0] + seconds - self.now()) + 1)
         times.append(self.now())
 

@@ -198,14 +198,6 @@ def test_a_bad_token_makes_letters_wait(post: Post) -> None:
     assert len(post.heads()) == 1
 
 
-def test_progress_waits_while_there_is_an_alert_to_tell(post: Post) -> None:
-    for _ in range(30):
-        post.firm.sync()
-    post.firm.fail(post.firm.sync(), "segment_deleted")
-    post.notifier.deliver()
-    assert len(post.heads()) == 1
-
-
 def test_a_letter_that_slack_minds_does_not_hold_up_the_others(post: Post) -> None:
     post.firm.fail(post.firm.sync(), "segment_deleted")
 
