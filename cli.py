@@ -91,7 +91,12 @@ def migrate() -> None:
     from bot.settings import Settings
     from core.store.migrate import migrate as bring_up
 
-    bring_up(Settings().database_url)
+    settings = Settings()
+    bring_up(settings.database_url)
+    if settings.is_shared:
+        from queues.shared import prepare
+
+        prepare(settings.database_url)
     typer.echo("The database is up to date.")
 
 

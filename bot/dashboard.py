@@ -70,9 +70,16 @@ class Dashboards:
         self._news.set()
 
     def publish(self, client: WebClient, actor: Actor) -> None:
-        """One person's Home as things stand."""
+        """One person's Home as things stand; in its turn where Slack lets no more be published now."""
         view = self.view(actor)
-        client.views_publish(user_id=actor.user_id, view=view)
+        try:
+            client.views_publish(user_id=actor.user_id, view=view)
+        except SlackApiError as refused:
+            if refused.response.get("error") != "ratelimited":
+                raise
+            self._shown.pop((actor.org_id, actor.user_id), None)
+            self.wake()
+            return
         self._shown[actor.org_id, actor.user_id] = (self._ticks(), _text(view))
 
     def view(self, actor: Actor) -> kit.View:

@@ -21,6 +21,9 @@ def words_for(error: Exception) -> str:
     """What a person is told; an error of ours is logged under the reference that the sentence names."""
     if isinstance(error, SegsyncError):
         return kit.esc(str(error))
+    if isinstance(error, SlackApiError) and error.response.get("error") == "ratelimited":
+        seconds = error.response.headers.get("Retry-After", "60")
+        return f"So many people use segsync just now that Slack asks us to wait. Try again in {seconds} seconds; nothing is lost."
     reference = secrets.token_hex(4)
     logger.error("Unexpected error, reference %s", reference, exc_info=error)
     return f"Something went wrong on our side. Try again; if it comes back, tell the operator this reference: `{reference}`."

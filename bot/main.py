@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 import uvicorn
@@ -66,6 +66,9 @@ from core.vault import Vault
 from core.views import Arrival
 from core.watch import Watch
 from queues.local import LocalJobs
+
+if TYPE_CHECKING:
+    from queues.shared import SharedJobs
 
 logger = logging.getLogger(__name__)
 _DUE_AT_ONCE = 1_000
@@ -269,10 +272,23 @@ class Product:
         profile = self.profiles.of(self.workspaces.client(org_id), org_id, user_id)
         return self.users.actor(org_id, user_id, name=profile.name, tz=profile.tz, guest=profile.guest)
 
-    def _background(self) -> list[Running]:
-        jobs = LocalJobs(
-            execute_next=self.refreshing.execute_next, stop_taking=self.refreshing.stop, workers=self.settings.workers
+    def _jobs(self) -> "LocalJobs | SharedJobs":
+        """Threads of this process alone, or wake-ups for the workers of all processes on one PostgreSQL."""
+        refreshing, workers = self.refreshing, self.settings.workers if Part.WORKER in self._does else 0
+        if not self.settings.is_shared:
+            return LocalJobs(execute_next=refreshing.execute_next, stop_taking=refreshing.stop, workers=workers)
+        from queues.shared import SharedJobs  # only there where PostgreSQL's driver is
+
+        return SharedJobs(
+            database_url=self.settings.database_url,
+            execute_next=refreshing.execute_next,
+            is_waiting=refreshing.is_waiting,
+            stop_taking=refreshing.stop,
+            workers=workers,
         )
+
+    def _background(self) -> list[Running]:
+        jobs = self._jobs()
         self.when_woken(jobs.wake)
 
         def enqueue_due() -> None:
@@ -280,16 +296,20 @@ class Product:
                 self.wake()
 
         every = timedelta(seconds=self.settings.tick_s)
+        sweep = scheduler.Tick("sweep", every, self.lives.presence.sweep)
         ticks = [
             scheduler.Tick("enqueue_due", every, enqueue_due),
             scheduler.Tick("watch", every, self.watch.look),
             scheduler.Tick("digest", every, self.digests.look),
             scheduler.Tick("lapse", every, self.approvals.lapse),
-            scheduler.Tick("sweep", every, self.lives.presence.sweep),
+            sweep,
             scheduler.Tick("prune", every, self.lives.people.prune),
         ]
-        workers: list[Running] = [jobs] if Part.WORKER in self._does else []
-        return [*workers, scheduler.Clockwork(ticks)] if Part.CLOCK in self._does else workers
+        workers: list[Running] = [jobs] if Part.WORKER in self._does or self.settings.is_shared else []
+        if Part.CLOCK in self._does:
+            return [*workers, scheduler.Clockwork(ticks)]
+        # bots look once a day too: who is known needs not be asked for at the first click
+        return [*workers, scheduler.Clockwork([sweep])] if Part.BOT in self._does else workers
 
     def _bolt(self) -> App:
         app = App(
@@ -431,6 +451,10 @@ def build(
     """The product, wired over a database that is brought up to date; nothing is started."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     migrate(settings.database_url)
+    if settings.is_shared:
+        from queues.shared import prepare
+
+        prepare(settings.database_url)
     clock = clock or SystemClock(settings.clock_file)
     store = Store(settings.database_url)
     outside = outside or adapters(settings, clock, store.paces)

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 SWEEP_EVERY = timedelta(days=1)
 _BLIND_S = 60.0  # Slack did not answer: what is known goes on meanwhile
 _PAGE = 200
+_WAITS = 3  # for one page
 
 
 class Presence:
@@ -37,10 +38,11 @@ class Presence:
         removed: Callable[[str], None],
         clock: Clock,
         ticks: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._people, self._connections, self._profiles = people, connections, profiles
         self._organizations, self._client_of, self._removed = organizations, client_of, removed
-        self._clock, self._ticks = clock, ticks
+        self._clock, self._ticks, self._sleep = clock, ticks, sleep
         self._swept: dict[str, datetime] = {}
         self._blind_until = 0.0
 
@@ -75,14 +77,14 @@ class Presence:
         return self._connections.grant(connection_id)
 
     def sweep(self) -> None:
-        """Once a day everybody is looked up who has something to lose: an event may have been lost."""
+        """Once a day everybody is looked at: an event may have been lost, and whoever is known is answered at once."""
         for org_id in self._organizations():
             now = self._clock.now()
             if org_id in self._swept and now - self._swept[org_id] < SWEEP_EVERY:
                 continue
             known = set(self._people.known(org_id))
             try:
-                left = {user: why for user, why in self._listed(org_id) if user in known} if known else {}
+                left = {user: why for user, why in self._listed(org_id) if user in known}
             except (SlackApiError, OSError) as error:
                 logger.warning("Slack does not say who is still there: %s", type(error).__name__)
                 continue
@@ -94,13 +96,24 @@ class Presence:
         """Everybody whom `users.list` calls deactivated or a guest, with which of them."""
         client, cursor, found = self._client_of(org_id), "", []
         while True:
-            answer: Any = client.users_list(cursor=cursor, limit=_PAGE)
+            answer = self._page(client, cursor)
             for user in answer["members"]:
                 self._profiles.learn(org_id, user)
             found += [(str(u["id"]), why) for u in answer["members"] if (why := gone(u))]
             cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return found
+
+    def _page(self, client: WebClient, cursor: str) -> Any:
+        """One page of `users.list`: Slack lets twenty pass in a minute, so that a large workspace takes some."""
+        for _ in range(_WAITS):
+            try:
+                return client.users_list(cursor=cursor, limit=_PAGE)
+            except SlackApiError as refused:
+                if refused.response["error"] != "ratelimited":
+                    raise
+                self._sleep(float(refused.response.headers.get("Retry-After", 1) or 1))
+        return client.users_list(cursor=cursor, limit=_PAGE)
 
     def _look(self, org_id: str, user_id: str) -> str:
         """Why this person may not use segsync any more; nothing also where Slack does not say."""

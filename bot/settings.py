@@ -201,6 +201,11 @@ class Settings(BaseSettings):
     def _without_slash(cls, url: str | None) -> str | None:
         return url.rstrip("/") if url else None
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes beside this one may work on the same database."""
+        return self.database_url.startswith("postgresql")
+
     def key_ring(self) -> tuple[dict[str, bytes], str]:
         """The keys in bytes, and the name of the one that seals. Raises ValueError for what is not base64."""
         try:

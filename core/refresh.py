@@ -44,13 +44,17 @@ class Refreshing:
         self._settings = settings or RefreshSettings()
         self._stopping = threading.Event()
 
-    def execute_next(self) -> bool:
-        """Claims one refresh and works on it; False when there is none to claim. Called by worker threads in a loop."""
+    def execute_next(self, claimed: Callable[[], None] = lambda: None) -> bool:
+        """Claims one refresh and works on it; False when there is none to claim. Called by worker threads in a loop.
+
+        `claimed`: called before the work, so that somebody else may look for the next one meanwhile.
+        """
         if self._stopping.is_set():
             return False
         run = self._store.claim(self._clock.now(), self._settings.lease, self._settings.per_org)
         if run is None:
             return False
+        claimed()
         try:
             self._execute(run)
         except LeaseLost:
@@ -62,6 +66,10 @@ class Refreshing:
         finally:
             self._wake()
         return True
+
+    def is_waiting(self) -> bool:
+        """Whether there is a refresh to claim now."""
+        return self._store.is_waiting(self._clock.now(), self._settings.per_org)
 
     def stop(self) -> None:
         """Takes nothing new; what runs ends its requests in flight and is handed back."""

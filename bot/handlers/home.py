@@ -24,5 +24,5 @@ class Home:
         if event.get("tab", "home") != "home":
             return
         actor: Actor = context["actor"]
-        self._publish(client, actor)
         self._looked(actor)
+        self._publish(client, actor)

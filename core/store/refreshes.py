@@ -93,6 +93,11 @@ class RefreshStore:
         with self._database.write() as session:
             return mark(session, now, new_ids)
 
+    def is_waiting(self, now: datetime, per_org: int = 4) -> bool:
+        """Whether there is a refresh to claim."""
+        with self._database.read() as session:
+            return bool(in_turn(session, now, per_org))
+
     def claim(self, now: datetime, lease: timedelta, per_org: int = 4) -> Refresh | None:
         """The next refresh in fairness, with a new fence; None when there is nothing to do."""
         with self._database.read() as session:

@@ -94,3 +94,16 @@ def test_the_overview_names_the_workspace_and_not_its_address(office: Office) ->
     mia.type("/segsync")
     said = mia.sees("segsync at")
     assert "segsync at Acme" in said
+
+
+def test_a_home_that_slack_lets_nobody_publish_comes_in_its_turn(office: Office) -> None:
+    mia = synced(office)
+    office.app.state.slack.weather.add("rate_limited", 1, "views.publish")
+    assert "EMEA brand → Meta · Acme EU" in opens(mia)
+
+
+def test_whoever_meets_slacks_limit_is_told_in_words(office: Office) -> None:
+    mia = synced(office)
+    office.app.state.slack.weather.add("rate_limited", 3, "views.open")
+    mia.type("/segsync create")
+    mia.sees("Slack asks us to wait")

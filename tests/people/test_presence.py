@@ -26,6 +26,7 @@ class Slack:
         self.guests: set[str] = set()
         self.trouble: SlackApiError | OSError | None = None
         self.asked = 0
+        self.heal_after = 0  # so many refusals; 0: for ever
 
     def users_info(self, *, user: str) -> dict[str, Any]:
         self._answer()
@@ -44,7 +45,10 @@ class Slack:
     def _answer(self) -> None:
         self.asked += 1
         if self.trouble:
-            raise self.trouble
+            trouble, self.heal_after = self.trouble, self.heal_after - 1
+            if not self.heal_after:
+                self.trouble = None
+            raise trouble
 
 
 class Door:
@@ -52,6 +56,7 @@ class Door:
 
     def __init__(self, folder: Path) -> None:
         self.firm, self.slack, self.seconds = Firm(folder), Slack(), 0.0
+        self.waits: list[float] = []
         self.lives = Lives(self.firm)
         connections = Connections(
             store=self.firm.store,
@@ -69,6 +74,7 @@ class Door:
             removed=lambda _: None,
             clock=self.firm.clock,
             ticks=lambda: self.seconds,
+            sleep=self.waits.append,
         )
 
     def role(self, user: str) -> Role:
@@ -113,8 +119,17 @@ def test_once_a_day_everybody_is_looked_up_page_by_page(door: Door) -> None:
     assert (door.role(ANA), door.role(TOM), door.role(MIA)) == (Role.VIEWER, Role.VIEWER, Role.MARKETING_USER)
 
 
+def test_a_sweep_waits_as_long_as_slack_asks_and_goes_on(door: Door) -> None:
+    door.slack.trouble, waits = refused("ratelimited", status=429, wait=7), door.waits
+    door.slack.deleted.add(TOM)
+    door.slack.heal_after = 2
+    door.presence.sweep()
+    assert waits == [7.0, 7.0]
+    assert door.role(TOM) is Role.VIEWER
+
+
 def test_a_sweep_that_slack_did_not_answer_is_made_again(door: Door) -> None:
-    door.slack.trouble = refused("ratelimited", status=429, wait=1)
+    door.slack.trouble = refused("internal_error", status=500)
     door.presence.sweep()
     door.slack.trouble = None
     door.slack.deleted.add(TOM)
