@@ -130,6 +130,7 @@ class Rehearsal:
             "PUBLIC_URL": f"{self._url}/app",
             "WEB_HOST": HOST,
             "WEB_PORT": str(port),
+            "SLACK_LIMITS": "false",  # the stand-in has none unless it is told to
             "TICK_S": "1",
             "LEASE_S": "15",
             "RETRY_WAITS_S": "[1, 2, 4, 8, 16]",

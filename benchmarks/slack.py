@@ -68,7 +68,7 @@ class Company:
         rehearsal = Rehearsal(self.url, folder, self.app.state.slack.ours)
         port = rehearsal.free_port()
         self.app.state.product_url = f"http://127.0.0.1:{port}"
-        self._environment = os.environ | rehearsal.environment(port)
+        self._environment = os.environ | rehearsal.environment(port) | {"SEGSYNC_SLACK_LIMITS": "true"}
         self.control = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
         self._process("-m", "demo_seed", self.url, "empty").wait()
         self.store = Store(self._environment["SEGSYNC_DATABASE_URL"])

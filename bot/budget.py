@@ -37,10 +37,13 @@ SHARE = {Rank.ANSWER: 1.0, Rank.STATE: 0.9, Rank.ALERT: 0.8, Rank.HOME: 0.7, Ran
 
 
 class Budget:
-    """What was called in the last minute, by workspace and method. Any number of threads may ask."""
+    """What was called in the last minute, by workspace and method. Any number of threads may ask.
 
-    def __init__(self, *, ticks: Callable[[], float] = time.monotonic) -> None:
-        self._ticks = ticks
+    `ahead` False: nobody waits before Slack itself says *too many*.
+    """
+
+    def __init__(self, *, ahead: bool = True, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._ahead, self._ticks = ahead, ticks
         self._calls: dict[tuple[str, str], deque[float]] = {}
         self._closed: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
@@ -55,7 +58,7 @@ class Budget:
             if closed > 0 and rank is not Rank.ANSWER:
                 return closed + behind * WINDOW_S / a_minute
             most = max(int(a_minute * SHARE[rank]), 1)
-            if behind or len(calls) >= most:
+            if self._ahead and (behind or len(calls) >= most):
                 at = min(max(len(calls) - most, 0) + behind, len(calls) - 1) if calls else 0
                 return max((calls[at] if calls else now) + WINDOW_S - now, 0.05)
             self._count(method, calls, now)
@@ -63,6 +66,8 @@ class Budget:
 
     def used(self, workspace: str, method: str) -> float:
         """The share of this minute's calls that is gone."""
+        if not self._ahead:
+            return 0.0
         with self._lock:
             return len(self._recent(workspace, method)) / PER_MINUTE.get(method, _ELSE)
 

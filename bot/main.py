@@ -25,6 +25,7 @@ from bot.actor import Profiles, WhoAsks
 from bot.adapters import Adapters, adapters
 from bot.asking import Asking
 from bot.blocks.guide import Examples
+from bot.budget import Budget
 from bot.clock import SystemClock
 from bot.daily import Daily
 from bot.dashboard import Dashboards
@@ -107,6 +108,7 @@ class Product:
             api_url=settings.slack_api_url,
             token=settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None,
             installed=self.installations.token,
+            budget=Budget(ahead=settings.slack_limits),
         )
         self.beside: list[Running] = []
         self.claim_code = secrets.token_hex(4)

@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     """Whether Slack reaches segsync by Socket Mode (no address needed) or over HTTP at `{public_url}/slack/events`."""
     listener_threads: int = Field(default=64, ge=4, le=500)
     """How many requests of Slack are handled at the same time."""
+    slack_limits: bool = True
+    """Keeps to Slack's published rate limits before Slack has to say so."""
     public_url: str | None = None
     """The https address at which browsers reach segsync: needed to connect ad platforms and for links to syncs."""
     web_host: str = "127.0.0.1"
