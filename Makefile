@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ARGS ?=
 # so many tests at a time: most of them wait
 BESIDE ?= 3
-ON_POSTGRES = tests/store tests/alerts tests/people tests/permissions tests/bot tests/engine/test_refresh.py
+ON_POSTGRES = tests/store tests/alerts tests/people tests/permissions tests/bot tests/engine
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-postgres lint format lock docs screenshots bench clean
