@@ -46,7 +46,7 @@ lock:  ## renew both lock files from pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv
 	@.venv/bin/uv pip compile pyproject.toml --extra distributed --universal --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -o requirements.lock
-	@.venv/bin/uv pip compile pyproject.toml --extra distributed --group dev --universal --generate-hashes \
+	@.venv/bin/uv pip compile pyproject.toml --extra distributed --extra otel --group dev --universal --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --quiet --upgrade -c requirements.lock -o requirements-dev.lock
 
 clean:  ## forget the environment and the caches

@@ -20,7 +20,7 @@ from channels.http import Http
 from channels.linkedin import LinkedIn
 from channels.meta import Meta
 from core.models import Channel
-from core.ports import AdChannel, Clock, Pace, SegmentSource
+from core.ports import AdChannel, Clock, Pace, SegmentSource, Tracer
 from sources.declared import Declared
 from sources.files import FilesSource
 from sources.http import HttpSource, Paging
@@ -35,15 +35,15 @@ class Adapters:
     sources: Mapping[str, SegmentSource] = field(default_factory=dict)
 
 
-def adapters(settings: Settings, clock: Clock, pace: Pace | None = None) -> Adapters:
+def adapters(settings: Settings, clock: Clock, pace: Pace | None = None, tracer: Tracer | None = None) -> Adapters:
     """What the settings declare. `pace`: keeps the platforms' quotas. Raises ConfigError for what this version cannot serve."""
     channels: dict[Channel, AdChannel] = {}
     if settings.meta:
-        channels[Channel.META] = _meta(settings.meta, clock)
+        channels[Channel.META] = _meta(settings.meta, clock, tracer)
     if settings.linkedin:
-        channels[Channel.LINKEDIN] = _linkedin(settings.linkedin, clock, pace)
+        channels[Channel.LINKEDIN] = _linkedin(settings.linkedin, clock, pace, tracer)
     if settings.google:
-        channels[Channel.GOOGLE] = _google(settings.google, clock, pace)
+        channels[Channel.GOOGLE] = _google(settings.google, clock, pace, tracer)
     sources: dict[str, SegmentSource] = {}
     for one in settings.sources:
         sources[one.name] = _source(one)
@@ -97,7 +97,7 @@ def _declared(source: SqlSettings | HttpSettings, one: SegmentSettings) -> Decla
     )
 
 
-def _meta(platform: Platform, clock: Clock) -> Meta:
+def _meta(platform: Platform, clock: Clock, tracer: Tracer | None) -> Meta:
     told: dict[str, Any] = {}
     if platform.api_url:
         told["api_url"] = platform.api_url
@@ -105,13 +105,13 @@ def _meta(platform: Platform, clock: Clock) -> Meta:
         told["dialog_url"] = platform.auth_url
     if platform.settle_s is not None:
         told["settle"] = timedelta(seconds=platform.settle_s)
-    http = Http("Meta", timeout_s=platform.timeout_s)
+    http = Http("Meta", timeout_s=platform.timeout_s, tracer=tracer)
     return Meta(
         http=http, client_id=platform.client_id, client_secret=platform.client_secret.get_secret_value(), clock=clock, **told
     )
 
 
-def _linkedin(platform: LinkedInPlatform, clock: Clock, pace: Pace | None) -> LinkedIn:
+def _linkedin(platform: LinkedInPlatform, clock: Clock, pace: Pace | None, tracer: Tracer | None) -> LinkedIn:
     told: dict[str, Any] = {
         "api_url": platform.api_url,
         "login_url": platform.auth_url,
@@ -120,7 +120,7 @@ def _linkedin(platform: LinkedInPlatform, clock: Clock, pace: Pace | None) -> Li
         "settle": timedelta(seconds=platform.settle_s) if platform.settle_s is not None else None,
     }
     return LinkedIn(
-        http=Http("LinkedIn", timeout_s=platform.timeout_s, pace=pace),
+        http=Http("LinkedIn", timeout_s=platform.timeout_s, pace=pace, tracer=tracer),
         client_id=platform.client_id,
         client_secret=platform.client_secret.get_secret_value(),
         clock=clock,
@@ -128,7 +128,7 @@ def _linkedin(platform: LinkedInPlatform, clock: Clock, pace: Pace | None) -> Li
     )
 
 
-def _google(platform: GooglePlatform, clock: Clock, pace: Pace | None) -> Google:
+def _google(platform: GooglePlatform, clock: Clock, pace: Pace | None, tracer: Tracer | None) -> Google:
     """`api_url` stands for all of Google's hosts but that of the consent page, which is `auth_url`."""
     api = platform.api_url
     told: dict[str, Any] = {
@@ -143,7 +143,7 @@ def _google(platform: GooglePlatform, clock: Clock, pace: Pace | None) -> Google
         "mobile_app": (platform.mobile_key_space, platform.mobile_app_id) if platform.mobile_app_id else None,
     }
     return Google(
-        http=Http("Google", timeout_s=platform.timeout_s, pace=pace),
+        http=Http("Google", timeout_s=platform.timeout_s, pace=pace, tracer=tracer),
         client_id=platform.client_id,
         client_secret=platform.client_secret.get_secret_value(),
         clock=clock,

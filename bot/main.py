@@ -46,6 +46,7 @@ from bot.metrics import Metrics
 from bot.notifier import Notifier
 from bot.settings import Settings
 from bot.slack_http import slack_routes
+from bot.traces import Traces, traced, traces
 from bot.web import Web
 from bot.workspaces import Workspaces
 from core.alerts import Alerts
@@ -55,7 +56,7 @@ from core.digest import Digests
 from core.ledger import Ledgers
 from core.models import Actor, Rank, RefreshKind, Role
 from core.pausing import Pausing
-from core.ports import Clock
+from core.ports import Clock, Untraced
 from core.refresh import Refreshing, RefreshSettings
 from core.segments import Segments
 from core.store import Store
@@ -98,10 +99,17 @@ class Product:
     """Everything wired; nothing runs before `start`. `beside`: what else starts and stops with it (workers, the clock's jobs)."""
 
     def __init__(
-        self, settings: Settings, *, store: Store, adapters: Adapters, clock: Clock, does: frozenset[Part] = ALL
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        adapters: Adapters,
+        clock: Clock,
+        tracer: Traces | Untraced,
+        does: frozenset[Part] = ALL,
     ) -> None:
         self.settings, self.adapters, self.clock, self._does = settings, adapters, clock, does
-        self.store = store
+        self.store, self.tracer = store, tracer
         self.vault = Vault(*settings.key_ring())
         self.installations = Installations(records=self.store.installations, vault=self.vault, clock=clock)
         self.workspaces = Workspaces(
@@ -222,6 +230,7 @@ class Product:
         self.notifier.stop()
         self._stop_metrics()
         self.asking.stop()
+        self.tracer.close()
         self.store.close()
 
     def welcome(self, org_id: str, name: str) -> None:
@@ -248,6 +257,7 @@ class Product:
             ledgers=self.ledgers,
             clock=self.clock,
             settings=RefreshSettings(lease=timedelta(seconds=self.settings.lease_s), waits=self.settings.retry_waits_s),
+            tracer=self.tracer,
             wake=self._news,
             broken=self.connections.broken,
         )
@@ -323,6 +333,7 @@ class Product:
         )
         app.middleware(logs.named)
         app.middleware(self.metrics.timed)
+        app.middleware(traced(self.tracer))
         app.middleware(WhoAsks(users=self.users, profiles=self.profiles, welcome=self.welcome, left=self.lives.people.left))
         errors.register(app)
         return app
@@ -459,5 +470,6 @@ def build(
         prepare(settings.database_url)
     clock = clock or SystemClock(settings.clock_file)
     store = Store(settings.database_url)
-    outside = outside or adapters(settings, clock, store.paces)
-    return Product(settings, store=store, adapters=outside, clock=clock, does=parts)
+    tracer = traces(settings.otlp_endpoint)
+    outside = outside or adapters(settings, clock, store.paces, tracer)
+    return Product(settings, store=store, adapters=outside, clock=clock, tracer=tracer, does=parts)

@@ -184,6 +184,8 @@ class Settings(BaseSettings):
     """What is logged at least."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     """Where Prometheus reads `/metrics`; unset: nowhere."""
+    otlp_endpoint: str | None = None
+    """Where traces go (OpenTelemetry over HTTP, such as `http://localhost:4318`; needs `segsync[otel]`); unset: nowhere."""
     metrics_host: str = "127.0.0.1"
     """The address on which the metrics are served."""
 

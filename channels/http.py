@@ -14,7 +14,7 @@ import httpx
 import orjson
 
 from core.errors import OutcomeUnknown, RateLimited, Unavailable
-from core.ports import Pace, Quota
+from core.ports import Pace, Quota, Tracer, Untraced
 
 RETRIED = (500, 502, 503, 504)
 OPEN_AFTER = 5  # failures in a row
@@ -67,12 +67,13 @@ class Http:
         connections: int = 16,
         transport: httpx.BaseTransport | None = None,
         pace: Pace | None = None,
+        tracer: Tracer | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._title, self._sleep, self._jitter, self._monotonic = title, sleep, jitter, monotonic
-        self._pace = pace
+        self._pace, self._tracer = pace, tracer or Untraced()
         self._circuits: dict[str, _Circuit] = {}
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=5.0, pool=timeout_s),
@@ -120,7 +121,9 @@ class Http:
             if quota:
                 self._keep(quota)
             try:
-                got = self._client.request(method, url, params=params, data=form, content=body, headers=sent)
+                with self._tracer.span("request", platform=self._title, method=method) as note:
+                    got = self._client.request(method, url, params=params, data=form, content=body, headers=sent)
+                    note(status=got.status_code)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
                 circuit.note(well=False)
                 if left == 0:

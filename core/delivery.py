@@ -1,5 +1,6 @@
 """Sends the batches of one refresh: several in flight, each tried again while that can help, refused ones split."""
 
+import contextvars
 import itertools
 import threading
 from collections import Counter
@@ -83,7 +84,8 @@ class Courier:
                     except (Stopped, LeaseLost) as stop:  # what is in flight is awaited and noted first
                         error = stop
                         break
-                    flying[pool.submit(self._one, wave, part[1], last=last)] = part[0]
+                    within = contextvars.copy_context()  # so that what watches knows whose request it is
+                    flying[pool.submit(within.run, self._one, wave, part[1], last=last)] = part[0]
                 if not flying:
                     break
                 ready, _ = wait(flying, timeout=1, return_when=FIRST_COMPLETED)

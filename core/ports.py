@@ -1,7 +1,7 @@
 """The seams: what the core asks of platforms, sources, Slack and the clock. One small Protocol each, with its values."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -284,3 +284,35 @@ class Wake(Protocol):
     """Tells the notifier that the outbox has something new; losing it costs only the time to the next tick."""
 
     def __call__(self) -> None: ...
+
+
+# ── watching ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Note(Protocol):
+    """Adds facts to a span."""
+
+    def __call__(self, **facts: str | int) -> None: ...
+
+
+class Tracer(Protocol):
+    """Tells how long what took, to whoever watches."""
+
+    def span(self, name: str, **facts: str | int) -> AbstractContextManager[Note]:
+        """Something that begins now and ends with the context."""
+        ...
+
+
+class Untraced:
+    """Nobody watches."""
+
+    def span(self, name: str, **facts: str | int) -> AbstractContextManager[Note]:  # noqa: ARG002 - the protocol's signature
+        """Nothing."""
+        return nullcontext(_unnoted)
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+def _unnoted(**_facts: str | int) -> None:
+    return

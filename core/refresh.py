@@ -11,7 +11,7 @@ from core.errors import ChannelError, LeaseLost, NeedsReconnect, SegmentGone, Se
 from core.execution import Execution, RefreshSettings, Work, is_passing, trouble_wait
 from core.ledger import Ledgers
 from core.models import Channel, Grant, Refresh, RefreshKind
-from core.ports import AdChannel, Clock, SegmentSource, Target
+from core.ports import AdChannel, Clock, SegmentSource, Target, Tracer, Untraced
 from core.schedule import next_due_of
 from core.store import Store
 
@@ -36,12 +36,14 @@ class Refreshing:
         ledgers: Ledgers,
         clock: Clock,
         settings: RefreshSettings | None = None,
+        tracer: Tracer | None = None,
         wake: Callable[[], None] = lambda: None,
         broken: Callable[[str, NeedsReconnect], None] = lambda _connection, _error: None,
     ) -> None:
         self._store, self._channels, self._sources, self._grants = store.refreshes, channels, sources, grants
         self._ledgers, self._clock, self._wake, self._broken = ledgers, clock, wake, broken
         self._settings = settings or RefreshSettings()
+        self._tracer = tracer or Untraced()
         self._stopping = threading.Event()
 
     def execute_next(self, claimed: Callable[[], None] = lambda: None) -> bool:
@@ -86,8 +88,10 @@ class Refreshing:
         target = Target(self._grants(sync.run_as), sync.account_id, sync.login_id, sync.audience_id or "", sync.segment_kind)
         ledger = self._ledgers.of(sync.id)
         work = Work(run, sync, channel, source, target, ledger, self._store, self._clock, self._settings, self._stopping)
+        facts = {"refresh": run.id, "sync": sync.short, "channel": sync.channel.value, "kind": run.kind.value}
         try:
-            Execution(work).go()
+            with self._tracer.span("refresh", **facts):
+                Execution(work).go()
         finally:
             ledger.close()
 
