@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from pydantic import ValidationError
 
 import cli_operate
 import cli_syncs
@@ -113,6 +114,12 @@ def main() -> NoReturn:
         app()
     except SegsyncError as error:
         typer.echo(f"segsync: {error}", err=True)
+        sys.exit(2)
+    except ValidationError as error:  # of the settings; what they hold is not repeated
+        typer.echo("segsync: the settings need another look (docs/settings.md):", err=True)
+        for one in error.errors(include_input=False, include_context=False, include_url=False):
+            name = "_".join(str(part) for part in one["loc"]).upper()
+            typer.echo(f"  {f'SEGSYNC_{name}: ' if name else ''}{one['msg'].removeprefix('Value error, ')}", err=True)
         sys.exit(2)
     sys.exit(0)
 

@@ -40,7 +40,7 @@ class Fleet:
 
     def start(self, part: str) -> subprocess.Popen[bytes]:
         port = self._rehearsal.free_port()
-        if part == "bot":
+        if part in ("bot", "run"):
             self.app.state.product_url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "cli", part, "--with-parent"]
         process = subprocess.Popen(command, env=self._environment(port), stdin=subprocess.PIPE, cwd=ROOT)
@@ -108,3 +108,17 @@ def test_two_bots_two_workers_and_two_clocks_some_of_them_killed(fleet: Fleet) -
     assert len(held) > 10_000
     adds = [line for line in fleet.sandbox.log() if line["action"] == "add"]
     assert sum(line["received"] for line in adds) < 3 * len(held) + 30_000
+
+
+def test_one_process_that_does_everything_on_postgresql(fleet: Fleet) -> None:
+    fleet.start("run")
+    assert fleet.app.state.socket_connected.wait(60)
+    eventually(lambda: fleet.sandbox.http.get("/app/readyz").status_code == 200, "the pages", 60)
+    marketer = fleet.sandbox.desk("marketing_user")
+    connect(marketer)
+    marketer.submit(fill(marketer, "Webinar guests"))
+    marketer.sees(r"Synced\*: Webinar guests", timeout_s=60)
+    (audience,) = fleet.sandbox.audiences()
+    path = next(Path(s["path"]) for s in fleet.sandbox.segments() if s["name"] == "Webinar guests")
+    rows = pl.read_csv(path, infer_schema=False).fill_null("").rows(named=True)
+    assert emails(fleet.sandbox, audience["audience_id"]) == expected(rows)

@@ -1,0 +1,59 @@
+"""What an operator installs: every command and setting that deploy/ names is there, and systemd takes the unit."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from bot.settings import Settings
+from cli import app
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+FILES = [path for path in sorted(DEPLOY.iterdir()) if path.suffix != ".json"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_setting_that_is_named_exists(path: Path) -> None:
+    named = {name.lower() for name in re.findall(r"SEGSYNC_([A-Z_]+)", path.read_text())}
+    assert named <= set(Settings.model_fields), path.name
+
+
+def test_every_command_that_is_named_exists() -> None:
+    docker, unit = (DEPLOY / "Dockerfile").read_text(), (DEPLOY / "segsync.service").read_text()
+    named = set(re.findall(r'^CMD \["(\w+)"', docker, re.M)) | set(re.findall(r"^ExecStart=\S+/segsync (\w+)", unit, re.M))
+    commands = get_command(app).commands  # type: ignore[attr-defined] # a group's
+    assert named == {"run"} <= set(commands)
+
+
+def test_the_container_installs_from_the_lock_and_runs_as_nobody_in_particular() -> None:
+    docker = (DEPLOY / "Dockerfile").read_text()
+    assert "--require-hashes -r requirements.lock" in docker
+    last = docker.rpartition("FROM ")[2]
+    assert re.search(r"^USER segsync$", last, re.M)
+    assert re.search(r"^HEALTHCHECK ", last, re.M)
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("NO systemd-analyze here: the unit is not verified")
+    unit = (DEPLOY / "segsync.service").read_text()
+    there = tmp_path / "segsync.service"
+    there.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit, flags=re.M).replace("User=segsync", "User=root"))
+    told = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, check=False)
+    assert str(there) not in told.stderr, told.stderr
+
+
+def test_settings_that_cannot_be_read_are_named_without_what_they_hold(tmp_path: Path) -> None:
+    import sys
+
+    environment = {"PATH": "/usr/bin:/bin", "SEGSYNC_TICK_S": "secret-value", "SEGSYNC_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "cli", "migrate"]
+    told = subprocess.run(command, env=environment, cwd=DEPLOY.parent, capture_output=True, text=True, check=False)
+    assert told.returncode == 2
+    assert "SEGSYNC_KEYS: Field required" in told.stderr
+    assert "SEGSYNC_TICK_S: " in told.stderr
+    assert "Traceback" not in told.stderr
+    assert "secret-value" not in told.stderr
