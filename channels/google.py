@@ -11,13 +11,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import orjson
+
 from channels.google_ads import Ads
 from channels.google_errors import AUDIENCES_URL, NameTaken, NoSuchAddress, UnknownRequest, error_of
 from channels.google_login import SCOPES, Login
 from channels.google_rows import CONTACT, MOBILE, is_internal, matched_share, members, refused
 from channels.http import Answer, Http, retry_after
 from channels.oauth import Renewals
-from core.errors import AccessLost, AccountDisabled, AudienceGone, ChannelError, Unavailable, VersionSunset
+from core.errors import AccessLost, AccountDisabled, AudienceGone, ChannelError, Rejected, Unavailable, VersionSunset
 from core.models import AdAccount, Campaign, Channel, Grant, IdentifierKind, RemoteAudience
 from core.ports import ChannelTraits, Clock, Delivery, Op, Quota, Receipt, Settlement, Target
 
@@ -26,6 +28,7 @@ CONSENT = {"adUserData": "CONSENT_GRANTED", "adPersonalization": "CONSENT_GRANTE
 TERMS = {"customerMatchTermsOfServiceStatus": "ACCEPTED"}
 _SIZES = ("displayNetworkMembersCount", "searchNetworkMembersCount", "youtubeMembersCount", "gmailMembersCount")
 _PAGE = "1000"
+_SECOND = timedelta(seconds=1)
 _A_MINUTE = 300  # of each service, reading and writing apart, for a whole Cloud project (Data Manager API, Limits)
 _SLOWEST_POLL = timedelta(hours=6)
 
@@ -176,12 +179,17 @@ class Google:
         """
         if delivery.op is Op.REPLACE:
             raise ChannelError("Google has no replacing.")
-        found = members(delivery.batch)
-        body: dict[str, Any] = {"destinations": [_destination(target)], "audienceMembers": found, "encoding": "HEX"}
+        found, order = members(delivery.batch)
+        body: dict[str, Any] = {"destinations": [_destination(target)], "encoding": "HEX"}
         verb = "remove"
         if delivery.op is Op.ADD:
             verb, body = "ingest", body | {"consent": CONSENT, "termsOfService": TERMS}
-        answer = self._ask_data("POST", target, f"audienceMembers:{verb}", json=body)
+        whole = orjson.dumps(body)[:-1] + b',"audienceMembers":' + found + b"}"
+        try:
+            answer = self._ask_data("POST", target, f"audienceMembers:{verb}", body=whole)
+        except Rejected as error:
+            places = tuple(int(order[row]) for row in error.rows if row < len(order))
+            raise Rejected(str(error), reason=error.reason, rows=places) from None
         return Receipt(delivery.batch.size, request_id=self._request_id(answer))
 
     def sweep(self, target: Target, before: datetime) -> str:
@@ -190,7 +198,7 @@ class Google:
         The moment counts by Google's clock: by as much as this machine's is ahead it is taken earlier, or it would catch members
         that were added just now.
         """
-        moment = before - self._ahead - timedelta(seconds=1)
+        moment = before - self._ahead - _SECOND
         body = {
             "destinations": [_destination(target)],
             "removeAsOfTime": moment.astimezone(UTC).isoformat().replace("+00:00", "Z"),
@@ -254,6 +262,7 @@ class Google:
         path: str,
         *,
         json: Any = None,
+        body: bytes | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Row:
@@ -270,6 +279,7 @@ class Google:
                 target.grant,
                 f"{self._data}/{path}",
                 json=json,
+                body=body,
                 params=params,
                 headers=headers,
                 account=target.account_id,
@@ -306,6 +316,7 @@ class Google:
         headers: Mapping[str, str] | None,
         account: str,
         safe: bool,
+        body: bytes | None = None,
         quota: Quota | None = None,
     ) -> Row:
         """One request; with a renewed token once more where the token is refused and can be renewed."""
@@ -313,7 +324,16 @@ class Google:
         def send(token: str) -> Answer:
             sent = {"authorization": f"Bearer {token}", **(headers or {})}
             return self._http.ask(
-                verb, url, params=params, json=json, headers=sent, account=account, safe=safe, answers_429=True, quota=quota
+                verb,
+                url,
+                params=params,
+                json=json,
+                body=body,
+                headers=sent,
+                account=account,
+                safe=safe,
+                answers_429=True,
+                quota=quota,
             )
 
         grant = self._renewals.current(grant)
@@ -323,7 +343,8 @@ class Google:
             if fresh is not None:
                 answer = send(fresh.access_token)
         if told := answer.headers.get("date"):
-            self._ahead = max(datetime.fromtimestamp(self._wall(), UTC) - parsedate_to_datetime(told), timedelta(0))
+            apart = datetime.fromtimestamp(self._wall(), UTC) - parsedate_to_datetime(told)
+            self._ahead = max(apart - _SECOND, timedelta(0))  # the header has whole seconds
         if answer.status < 400 and isinstance(answer.body, dict):
             return answer.body
         raise error_of(answer.status, answer.body, retry_after=retry_after(answer.headers))

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import orjson
+
 from channels.google_errors import PROCESSING
-from channels.rows import hexes, texts
+from channels.rows import HASHED, Bytes, Places, hexed, hexes, printed, texts
 from core.models import IdentifierKind
 from core.ports import Batch
 
@@ -18,8 +21,37 @@ _ADDRESS = ("givenName", "familyName")
 Row = Mapping[str, Any]
 
 
-def members(batch: Batch) -> list[dict[str, Any]]:
-    """`audienceMembers`, one for each member of the batch, in its order. Contact data or mobile ids: one request has one kind."""
+def members(batch: Batch) -> tuple[bytes, Places]:
+    """`audienceMembers` as JSON, one for each member of the batch, and which of the batch's each is.
+
+    Contact data or mobile ids: one request has one kind.
+    """
+    if batch.columns.keys() <= HASHED:
+        return _hashed(batch)
+    return orjson.dumps(_told(batch)), np.arange(batch.size)
+
+
+def _hashed(batch: Batch) -> tuple[bytes, Places]:
+    """Where all values are digests: members with as many of each kind are of one length, and are printed together."""
+    many = {kind: np.bincount(np.asarray(c.member), minlength=batch.size) for kind, c in batch.columns.items()}
+    first = {kind: np.cumsum(n) - n for kind, n in many.items()}
+    digits = {kind: hexed(c.value) for kind, c in batch.columns.items()}
+    form = sum((n << (8 * place) for place, n in enumerate(many.values())), np.zeros(batch.size, np.int64))
+    parts, order = [], []
+    for one in np.unique(form):
+        rows = np.flatnonzero(form == one)
+        pieces: list[bytes | Bytes] = [b'{"compositeData":{"userData":{"userIdentifiers":[']
+        for kind, n in many.items():
+            for nth in range(int(n[rows[0]])):
+                comma = b"," if len(pieces) > 1 else b""
+                pieces += [comma + b'{"' + _FIELDS[kind].encode() + b'":"', digits[kind][first[kind][rows] + nth], b'"}']
+        pieces.append(b"]}}},")
+        parts.append(printed(pieces, len(rows)))
+        order.append(rows)
+    return b"[" + b"".join(parts)[:-1] + b"]", np.concatenate([np.empty(0, np.int64), *order])
+
+
+def _told(batch: Batch) -> list[dict[str, Any]]:
     found: list[list[Any]] = [[] for _ in range(batch.size)]
     if IdentifierKind.MOBILE in batch.columns:
         column = batch.columns[IdentifierKind.MOBILE]

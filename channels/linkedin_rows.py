@@ -32,7 +32,7 @@ def users(batch: Batch, op: Op) -> tuple[list[Element], npt.NDArray[np.int64]]:
             continue
         values = batch.columns[kind].value
         spelled = hexes(values)[0] if kind is IdentifierKind.EMAIL else texts(values)
-        for row, value in zip(place_of[kind], spelled, strict=True):
+        for row, value in zip(place_of[kind].tolist(), spelled, strict=True):
             elements[row]["userIds"].append({"idType": id_type, "idValue": value})
     return elements, owners
 

@@ -1,10 +1,12 @@
 """Batches as Meta takes them: rows of several keys, each key hashed (Custom Audience Users, multi-key matching)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import orjson
 
-from channels.rows import hexes, places, texts
+from channels.rows import HASHED, Bytes, Places, hexed, hexes, places, printed, texts
 from core.models import IdentifierKind
 from core.ports import Batch
 
@@ -24,6 +26,8 @@ def payload(batch: Batch, *, every: bool = False) -> tuple[bytes, npt.NDArray[np
     kinds, so that those of several batches are alike; an unknown value is empty.
     """
     owners, place_of = places(batch)
+    if place_of.keys() <= HASHED:
+        return _hashed(batch, owners, place_of, every=every)
     schema: list[str] = []
     columns: list[list[str]] = []
     for kind, names in NAMES.items():
@@ -34,11 +38,39 @@ def payload(batch: Batch, *, every: bool = False) -> tuple[bytes, npt.NDArray[np
             continue
         values = batch.columns[kind].value
         parts = [texts(values)] if kind is IdentifierKind.MOBILE else hexes(values, len(names))
+        rows = place_of[kind].tolist()
         for name, part in zip(names, parts, strict=True):
             placed = [""] * len(owners)
-            for row, value in zip(place_of[kind], part, strict=True):
+            for row, value in zip(rows, part, strict=True):
                 placed[row] = value
             schema.append(name)
             columns.append(placed)
     data = list(zip(*columns, strict=True))
     return orjson.dumps({"schema": schema, "data": data}), owners
+
+
+def _hashed(
+    batch: Batch, owners: Places, place_of: Mapping[IdentifierKind, Places], *, every: bool
+) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """The same where all values are digests: rows that carry the same kinds are of one length, and are printed together."""
+    kinds = [kind for kind in NAMES if every or kind in place_of]
+    carried, at = np.zeros(len(owners), np.int64), {}
+    for bit, kind in enumerate(kinds):
+        if kind in place_of:
+            carried[place_of[kind]] |= 1 << bit
+            at[kind] = np.zeros(len(owners), np.int64)
+            at[kind][place_of[kind]] = np.arange(len(place_of[kind]))
+    digits = {kind: hexed(batch.columns[kind].value) for kind in at}
+    parts, order = [], []
+    for code in np.unique(carried):
+        rows = np.flatnonzero(carried == code)
+        pieces: list[bytes | Bytes] = []
+        for bit, kind in enumerate(kinds):
+            pieces += [b'"', digits[kind][at[kind][rows]], b'",'] if code >> bit & 1 else [b'"",' * len(NAMES[kind])]
+        pieces[-1] = bytes(pieces[-1])[:-1]
+        pieces = [b"[", *pieces, b"],"]
+        parts.append(printed(pieces, len(rows)))
+        order.append(rows)
+    schema = orjson.dumps([name for kind in kinds for name in NAMES[kind]])
+    data = b"".join(parts)[:-1]
+    return b'{"schema":' + schema + b',"data":[' + data + b"]}", owners[np.concatenate([np.empty(0, np.int64), *order])]

@@ -9,10 +9,14 @@ import pyarrow as pa
 from core.models import IdentifierKind
 from core.ports import Batch
 
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
+HASHED = frozenset({IdentifierKind.EMAIL, IdentifierKind.PHONE})  # kinds of which every value is one digest
 _DIGEST = 32
+_HEX = np.frombuffer("".join(f"{n:02x}" for n in range(256)).encode(), np.uint16)
 
 
-def places(batch: Batch) -> tuple[npt.NDArray[np.int64], Mapping[IdentifierKind, list[int]]]:
+def places(batch: Batch) -> tuple[Places, Mapping[IdentifierKind, Places]]:
     """Which member of the batch each row belongs to, and in which row each identifier of a kind stands.
 
     A member takes as many rows as it has identifiers of its most frequent kind; its rows stand together.
@@ -30,7 +34,23 @@ def places(batch: Batch) -> tuple[npt.NDArray[np.int64], Mapping[IdentifierKind,
         np.maximum.at(rows_of, member, nth[kind] + 1)
     first = np.concatenate(([0], np.cumsum(rows_of)[:-1])) if batch.size else rows_of
     owners = np.repeat(np.arange(batch.size, dtype=np.int64), rows_of)
-    return owners, {kind: (first[members[kind]] + nth[kind]).tolist() for kind in nth}
+    return owners, {kind: first[members[kind]] + nth[kind] for kind in nth}
+
+
+def hexed(values: pa.Array) -> Bytes:
+    """Digests in lower-case hex, a row of 64 characters for each."""
+    digests = np.frombuffer(_buffer(values), np.uint8)
+    return _HEX[digests].view(np.uint8).reshape(-1, 2 * _DIGEST)
+
+
+def printed(pieces: Sequence[bytes | Bytes], n: int) -> bytes:
+    """`n` lines of the same form one after the other: what is the same in each, and characters of each (n rows)."""
+    widths = [len(p) if isinstance(p, bytes) else p.shape[1] for p in pieces]
+    lines, at = np.empty((n, sum(widths)), np.uint8), 0
+    for piece, width in zip(pieces, widths, strict=True):
+        lines[:, at : at + width] = np.frombuffer(piece, np.uint8) if isinstance(piece, bytes) else piece
+        at += width
+    return lines.tobytes()
 
 
 def hexes(values: pa.Array, parts: int = 1) -> Sequence[Sequence[str]]:

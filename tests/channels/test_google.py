@@ -358,8 +358,8 @@ def test_every_trouble_on_the_way_has_its_name(drive: Drive, google: Google, fau
 def test_a_sweep_takes_out_whoever_was_not_sent_since(drive: Drive, google: Google) -> None:
     there = made(google, target(drive), "swept")
     google.deliver(there, send(people("old@example.com", "kept@example.com")))
-    since = Clock().now() + timedelta(seconds=2)
-    threading.Event().wait(2)  # Google's clock has whole seconds
+    since = Clock().now() + timedelta(seconds=3)
+    threading.Event().wait(3)  # Google's clock has whole seconds
     google.deliver(there, send(people("kept@example.com")))
     request = google.sweep(there, since)
     assert google.settlement(there, request).done
