@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import engine, people, plain, scheduling
+from benchmarks import answering, engine, people, plain, scheduling, sending
 
 
 def alone(work: Callable[..., Any], *args: Any) -> Any:
@@ -53,7 +53,22 @@ def run(rows: int, times: int, plain_times: int, folder: Path) -> dict[str, floa
     if bound := hash_bound(identifiers):
         figures["first_plan_vs_hash_bound"] = taken["before"]["seconds"] / bound
     figures["ledger_bytes"] = (taken["before"]["bytes"] - 41 * identifiers) / members
+    figures["plan_peak_growth"] = growth(folder, 3 * rows) / figures["plan_peak_mib"]
+    figures["bodies_vs_orjson"] = sending.bodies()
+    people.write(folder / "people-million", 1_000_000)
+    figures["first_refresh_vs_httpx"] = sending.refresh_vs_httpx(folder / "people-million", folder / "sending", 1_000_000)
+    figures |= answering.measure(folder / "answering", data)
     return figures | scheduling.measure(folder)
+
+
+def growth(folder: Path, rows: int) -> float:
+    """Peak memory of the first plan and of one with 1 % of the rows changed, of so many rows; in MiB."""
+    data, ledgers = folder / f"people-{rows}", folder / f"ledgers-{rows}"
+    people.write(data, rows)
+    peak: float = max(alone(engine.measure, data, ledgers, what, 1)["peak"] for what in people.NAMES[:2])
+    for path in data.iterdir():
+        path.unlink()
+    return peak
 
 
 if __name__ == "__main__":
