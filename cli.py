@@ -89,15 +89,10 @@ def demo(
 @app.command()
 def migrate() -> None:
     """Bring the database to this version's tables."""
+    from bot.main import bring_up
     from bot.settings import Settings
-    from core.store.migrate import migrate as bring_up
 
-    settings = Settings()
-    bring_up(settings.database_url)
-    if settings.is_shared:
-        from queues.shared import prepare
-
-        prepare(settings.database_url)
+    bring_up(Settings())
     typer.echo("The database is up to date.")
 
 

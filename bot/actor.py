@@ -11,11 +11,11 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.blocks import kit, screens
+from bot.conversations import OUTAGES, error_of
 from core.users import Users
 
 REMEMBER_S = 60.0
 STALE_S = 86_400.0  # so old a profile serves where Slack does not answer now: it tells of every change by itself
-_NOT_NOW = ("ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout")
 GUEST = "segsync is not for guests of this workspace."
 
 
@@ -47,9 +47,9 @@ class Profiles:
         try:
             user: dict[str, Any] = client.users_info(user=user_id)["user"]
         except SlackApiError as error:
-            if error.response["error"] in ("user_not_found", "user_not_visible"):
+            if error_of(error) in ("user_not_found", "user_not_visible"):
                 return Profile("", "UTC", guest=True)
-            if found and age < STALE_S and error.response["error"] in _NOT_NOW:
+            if found and age < STALE_S and error_of(error) in OUTAGES | {"ratelimited"}:
                 return found[1]
             raise
         return self.learn(org_id, {"id": user_id, **user})

@@ -104,7 +104,7 @@ class Counted(RetryHandler):
         super().__init__(max_retry_count=1)
         self._budget, self._counts = budget, counts
 
-    def _can_retry(
+    def can_retry(
         self,
         *,
         state: RetryState,
@@ -112,6 +112,7 @@ class Counted(RetryHandler):
         response: HttpResponse | None = None,
         error: Exception | None = None,  # noqa: ARG002 - the library's signature
     ) -> bool:
+        """Called after every call, whatever came of it, and also when it has been tried again enough."""
         method, workspace = _method(request.url), workspace_of(request.headers.get("Authorization"))
         if self._counts:
             self._budget.spent(workspace, method)
@@ -124,12 +125,6 @@ class Counted(RetryHandler):
             self._budget.tally[f"429 {method}"] += 1
         return self._counts and wait <= _ANSWER_WAITS_S and state.current_attempt < 1 and method not in _NEVER_AGAIN
 
-    def can_retry(
-        self, *, state: RetryState, request: HttpRequest, response: HttpResponse | None = None, error: Exception | None = None
-    ) -> bool:
-        """Called after every call, whatever came of it."""
-        return self._can_retry(state=state, request=request, response=response, error=error)
-
     def prepare_for_next_attempt(
         self,
         *,
@@ -140,7 +135,7 @@ class Counted(RetryHandler):
     ) -> None:
         """Waits as long as Slack says."""
         state.next_attempt_requested = True
-        time.sleep(_retry_after(response) if response else 0)
+        time.sleep(_retry_after(response) if response else 0)  # in a thread of the person's own request, two seconds at most
         state.increment_current_attempt()
 
 

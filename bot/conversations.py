@@ -11,6 +11,7 @@ from slack_sdk.errors import SlackApiError
 from core.ports import Clock
 from core.store.outbox import Letter
 
+OUTAGES = {"", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}  # Slack's own trouble
 _REMEMBER = timedelta(seconds=60)
 
 
@@ -63,3 +64,8 @@ def error_of(refused: SlackApiError) -> str:
         return str(response.get("error") or "")
     except (AttributeError, ValueError):
         return ""
+
+
+def wait_of(refused: SlackApiError) -> float:
+    """For how many seconds Slack asks to wait."""
+    return float(refused.response.headers.get("Retry-After", 1) or 1)

@@ -458,16 +458,21 @@ class Product:
         return f"@{profile.name}", str(self.store.organizations.get(consent.org_id)["name"])
 
 
-def build(
-    settings: Settings, *, outside: Adapters | None = None, clock: Clock | None = None, parts: frozenset[Part] = ALL
-) -> Product:
-    """The product, wired over a database that is brought up to date; nothing is started."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+def bring_up(settings: Settings) -> None:
+    """The database has this version's tables, and where processes share it, the wake-ups' too."""
     migrate(settings.database_url)
     if settings.is_shared:
         from queues.shared import prepare
 
         prepare(settings.database_url)
+
+
+def build(
+    settings: Settings, *, outside: Adapters | None = None, clock: Clock | None = None, parts: frozenset[Part] = ALL
+) -> Product:
+    """The product, wired over a database that is brought up to date; nothing is started."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    bring_up(settings)
     clock = clock or SystemClock(settings.clock_file)
     store = Store(settings.database_url)
     tracer = traces(settings.otlp_endpoint)

@@ -17,7 +17,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackRequestError
 
 from bot.blocks import charts, kit
-from bot.conversations import Conversations, error_of
+from bot.conversations import OUTAGES, Conversations, error_of, wait_of
 from bot.errors import answer_of
 from bot.letters import Letters
 from core.errors import SegsyncError
@@ -32,7 +32,6 @@ _NO_PLACE = {"channel_not_found", "is_archived", "not_in_channel", "restricted_a
 _FIXED = {"message_not_found", "cant_update_message", "edit_window_closed"}
 _MALFORMED = {"invalid_blocks", "invalid_blocks_format", "msg_too_long", "too_many_attachments", "metadata_too_large"}
 _OURS = {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope"}
-_OUTAGES = {"", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 _TRIES = 20  # of a letter that Slack answers with a refusal that may be about itself
 _BURST, _WINDOW_S = 5, 5.0  # posts to one conversation: a few at once, about one a second over time (Slack's rate limits)
 _LONGEST_WAIT_S = 60
@@ -139,13 +138,13 @@ class Notifier:
 
     def _deliver(self, letter: Letter) -> float | None:
         """None when it is done with; else the seconds after which it is tried again."""
+        if letter.rank is Rank.PROGRESS and letter.posted and (rest := self._rest(letter, letter.posted)) is not None:
+            return rest or None  # what is dropped holds up nothing
         message = self._letters.write(letter)
         if message is None:
             self._store.outbox.skipped(letter.id)
             return None
         posts = letter.posted is None
-        if letter.rank is Rank.PROGRESS and letter.posted and (rest := self._rest(letter, letter.posted)) is not None:
-            return rest
         if posts and (wait := self._pace(letter.target)):
             return self._later(letter, wait, tried=False)
         method = "chat.postMessage" if posts else "chat.update"
@@ -223,7 +222,7 @@ class Notifier:
     def _refused(self, letter: Letter, message: kit.Message, refused: SlackApiError) -> float | None:
         error, kind = error_of(refused), letter.target.partition(":")[0]
         if error == "ratelimited":
-            return self._later(letter, float(refused.response.headers.get("Retry-After", 1) or 1), tried=False)
+            return self._later(letter, wait_of(refused), tried=False)
         if error in _NO_PLACE and kind == "conversation":
             self._reroute(letter, error)
         elif error in _NO_PLACE | _NOBODY:
@@ -237,7 +236,7 @@ class Notifier:
         elif error in _OURS:
             logger.error("Slack does not accept segsync's token: %s. Letters wait.", error)
             return self._later(letter, _LONGEST_WAIT_S)
-        elif error not in _OUTAGES and letter.attempts > _TRIES:  # this letter is what Slack minds: others must not wait for it
+        elif error not in OUTAGES and letter.attempts > _TRIES:  # this letter is what Slack minds: others must not wait for it
             logger.error("Slack refuses a %s letter for good: %s", letter.topic, error)
             self._store.outbox.failed(letter.id)
         else:

@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.actor import Profiles, gone, organization
+from bot.conversations import error_of, wait_of
 from core.connections import Connections
 from core.errors import NeedsReconnect
 from core.models import Grant
@@ -94,12 +95,12 @@ class Presence:
 
     def _listed(self, org_id: str) -> list[tuple[str, str]]:
         """Everybody whom `users.list` calls deactivated or a guest, with which of them."""
-        client, cursor, found = self._client_of(org_id), "", []
+        client, cursor = self._client_of(org_id), ""
+        found: list[tuple[str, str]] = []
         while True:
             answer = self._page(client, cursor)
-            for user in answer["members"]:
-                self._profiles.learn(org_id, user)
-            found += [(str(u["id"]), why) for u in answer["members"] if (why := gone(u))]
+            learned = ((str(user["id"]), self._profiles.learn(org_id, user).gone) for user in answer["members"])
+            found += [(user_id, why) for user_id, why in learned if why]
             cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
                 return found
@@ -110,9 +111,9 @@ class Presence:
             try:
                 return client.users_list(cursor=cursor, limit=_PAGE)
             except SlackApiError as refused:
-                if refused.response["error"] != "ratelimited":
+                if error_of(refused) != "ratelimited":
                     raise
-                self._sleep(float(refused.response.headers.get("Retry-After", 1) or 1))
+                self._sleep(wait_of(refused))
         return client.users_list(cursor=cursor, limit=_PAGE)
 
     def _look(self, org_id: str, user_id: str) -> str:

@@ -86,7 +86,6 @@ class Google:
             exclusive=(CONTACT, MOBILE),
             minimum=100,
             needs_consent=True,
-            can_sweep=True,
             settle=settle,
             memory=LONGEST,
             in_flight=4,

@@ -1,13 +1,13 @@
 """Batches as the Data Manager API takes them, and what its request status says of them (Send audience members, Diagnostics)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
 from channels.google_errors import PROCESSING
-from channels.rows import HASHED, Bytes, Places, hexed, hexes, printed, texts
+from channels.rows import HASHED, Bytes, Places, hexed, hexes, lines, texts
 from core.models import IdentifierKind
 from core.ports import Batch
 
@@ -37,18 +37,20 @@ def _hashed(batch: Batch) -> tuple[bytes, Places]:
     first = {kind: np.cumsum(n) - n for kind, n in many.items()}
     digits = {kind: hexed(c.value) for kind, c in batch.columns.items()}
     form = sum((n << (8 * place) for place, n in enumerate(many.values())), np.zeros(batch.size, np.int64))
-    parts, order = [], []
-    for one in np.unique(form):
-        rows = np.flatnonzero(form == one)
-        pieces: list[bytes | Bytes] = [b'{"compositeData":{"userData":{"userIdentifiers":[']
+
+    def pieces(chosen: Places) -> Iterator[bytes | Bytes]:
+        yield b'{"compositeData":{"userData":{"userIdentifiers":['
+        comma = b""
         for kind, n in many.items():
-            for nth in range(int(n[rows[0]])):
-                comma = b"," if len(pieces) > 1 else b""
-                pieces += [comma + b'{"' + _FIELDS[kind].encode() + b'":"', digits[kind][first[kind][rows] + nth], b'"}']
-        pieces.append(b"]}}},")
-        parts.append(printed(pieces, len(rows)))
-        order.append(rows)
-    return b"[" + b"".join(parts)[:-1] + b"]", np.concatenate([np.empty(0, np.int64), *order])
+            for nth in range(int(n[chosen[0]])):
+                yield comma + b'{"' + _FIELDS[kind].encode() + b'":"'
+                yield digits[kind][first[kind][chosen] + nth]
+                yield b'"}'
+                comma = b","
+        yield b"]}}},"
+
+    told, order = lines(form, lambda chosen: list(pieces(chosen)))
+    return b"[" + told + b"]", order
 
 
 def _told(batch: Batch) -> list[dict[str, Any]]:

@@ -136,11 +136,12 @@ class Http:
                     raise Unavailable(f"{self._title} does not answer.") from None
             else:
                 circuit.note(well=got.status_code not in RETRIED)
-                told = retry_after({**got.headers})
-                if got.status_code == 429 and quota and self._pace and told:
-                    self._pace.hold(quota, told)
-                if got.status_code == 429 and not answers_429:
-                    raise RateLimited(f"{self._title} asks for fewer requests.", retry_after=told)
+                if got.status_code == 429:
+                    told = retry_after({**got.headers})
+                    if quota and self._pace and told:
+                        self._pace.hold(quota, told)
+                    if not answers_429:
+                        raise RateLimited(f"{self._title} asks for fewer requests.", retry_after=told)
                 if got.status_code not in RETRIED or left == 0 or not safe:
                     return Answer(got.status_code, _parsed(got), {k.lower(): v for k, v in got.headers.items()})
             self._sleep((0.2 + self._jitter() * 0.3) * 2 ** (tries - 1 - left))

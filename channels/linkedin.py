@@ -260,9 +260,9 @@ class LinkedIn:
             raise Unavailable("LinkedIn does not take members into the new audience yet.") from None
         return answer.body.get("elements", ()) if isinstance(answer.body, dict) else ()
 
-    def sweep(self, target: Target, before: datetime) -> str:
+    def sweep(self, target: Target, before: datetime) -> None:  # noqa: ARG002 - the port's signature
         """LinkedIn has none."""
-        raise NotImplementedError
+        return
 
     def settlement(self, target: Target, request_id: str) -> Settlement:  # noqa: ARG002 - LinkedIn's answers are final
         """LinkedIn's receipts are final."""

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from channels.rows import HASHED, Bytes, Places, hexed, hexes, places, printed, texts
+from channels.rows import HASHED, Bytes, Places, hexed, hexes, lines, places, texts
 from core.models import IdentifierKind
 from core.ports import Batch
 
@@ -61,16 +61,14 @@ def _hashed(
             at[kind] = np.zeros(len(owners), np.int64)
             at[kind][place_of[kind]] = np.arange(len(place_of[kind]))
     digits = {kind: hexed(batch.columns[kind].value) for kind in at}
-    parts, order = [], []
-    for code in np.unique(carried):
-        rows = np.flatnonzero(carried == code)
-        pieces: list[bytes | Bytes] = []
+
+    def pieces(chosen: Places) -> list[bytes | Bytes]:
+        found: list[bytes | Bytes] = []
         for bit, kind in enumerate(kinds):
-            pieces += [b'"', digits[kind][at[kind][rows]], b'",'] if code >> bit & 1 else [b'"",' * len(NAMES[kind])]
-        pieces[-1] = bytes(pieces[-1])[:-1]
-        pieces = [b"[", *pieces, b"],"]
-        parts.append(printed(pieces, len(rows)))
-        order.append(rows)
+            is_there = carried[chosen[0]] >> bit & 1
+            found += [b'"', digits[kind][at[kind][chosen]], b'",'] if is_there else [b'"",' * len(NAMES[kind])]
+        return [b"[", *found[:-1], bytes(found[-1])[:-1], b"],"]
+
+    data, order = lines(carried, pieces)
     schema = orjson.dumps([name for kind in kinds for name in NAMES[kind]])
-    data = b"".join(parts)[:-1]
-    return b'{"schema":' + schema + b',"data":[' + data + b"]}", owners[np.concatenate([np.empty(0, np.int64), *order])]
+    return b'{"schema":' + schema + b',"data":[' + data + b"]}", owners[order]

@@ -1,6 +1,6 @@
 """Rows of a request out of a batch's columns, where a row carries one identifier of each kind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -43,14 +43,26 @@ def hexed(values: pa.Array) -> Bytes:
     return _HEX[digests].view(np.uint8).reshape(-1, 2 * _DIGEST)
 
 
-def printed(pieces: Sequence[bytes | Bytes], n: int) -> bytes:
-    """`n` lines of the same form one after the other: what is the same in each, and characters of each (n rows)."""
+def lines(form: Places, pieces: Callable[[Places], Sequence[bytes | Bytes]]) -> tuple[bytes, Places]:
+    """Elements of a JSON array as bytes, those of one form together since they are of one length; and which each one is.
+
+    `pieces`: of chosen ones of one form what is the same in all, and the characters of each (a row for each); ends with a comma.
+    """
+    parts, order = [], [np.empty(0, np.int64)]
+    for one in np.unique(form):
+        chosen = np.flatnonzero(form == one)
+        parts.append(_printed(pieces(chosen), len(chosen)))
+        order.append(chosen)
+    return b"".join(parts)[:-1], np.concatenate(order)
+
+
+def _printed(pieces: Sequence[bytes | Bytes], n: int) -> bytes:
     widths = [len(p) if isinstance(p, bytes) else p.shape[1] for p in pieces]
-    lines, at = np.empty((n, sum(widths)), np.uint8), 0
+    found, at = np.empty((n, sum(widths)), np.uint8), 0
     for piece, width in zip(pieces, widths, strict=True):
-        lines[:, at : at + width] = np.frombuffer(piece, np.uint8) if isinstance(piece, bytes) else piece
+        found[:, at : at + width] = np.frombuffer(piece, np.uint8) if isinstance(piece, bytes) else piece
         at += width
-    return lines.tobytes()
+    return found.tobytes()
 
 
 def hexes(values: pa.Array, parts: int = 1) -> Sequence[Sequence[str]]:

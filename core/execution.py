@@ -487,10 +487,13 @@ class Execution:
     def _is_sweeping(self) -> bool:
         """A full resync ends by taking out whoever was not sent in it, where the channel can; while that works, this waits."""
         since = self._memory.get("since")
-        if since is None or not self._work.channel.traits.can_sweep or "swept" in self._memory:
+        if since is None or "swept" in self._memory:
             return False
         if "sweep" not in self._memory:
-            self._memory["sweep"] = self._work.channel.sweep(self._target, datetime.fromisoformat(since))
+            request_id = self._work.channel.sweep(self._target, datetime.fromisoformat(since))
+            if request_id is None:
+                return False
+            self._memory["sweep"] = request_id
             self._remember()
         state = self._work.channel.settlement(self._target, self._memory["sweep"])
         if state.done and not state.failed:

@@ -103,7 +103,6 @@ class ChannelTraits:
     minimum: int = 0  # matched members below which the audience does not serve
     needs_consent: bool = False
     can_replace: bool = False  # everybody is sent in one session, after which nobody else is in the audience
-    can_sweep: bool = False  # after everybody was sent again, whoever was not can be taken out: see `sweep`
     settle: timedelta = timedelta(0)  # how long after a removal an addition must wait where no status tells
     memory: timedelta | None = None  # after this long the channel forgets a member that was not sent again
     in_flight: int = 4  # requests at the same time, as the platform advises
@@ -205,8 +204,8 @@ class AdChannel(Protocol):
         """Sends one batch. Raises Rejected (split), RateLimited, Unavailable, OutcomeUnknown, or a permanent ChannelError."""
         ...
 
-    def sweep(self, target: Target, before: datetime) -> str:
-        """Takes out whoever was last added before this moment; the request's id. Only for a channel that `can_sweep`."""
+    def sweep(self, target: Target, before: datetime) -> str | None:
+        """Takes out whoever was last added before this moment; the request's id, None where the channel has no such thing."""
         ...
 
     def settlement(self, target: Target, request_id: str) -> Settlement:

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+import pytest
 from sqlalchemy import make_url
 
 from core.store.migrate import migrate
@@ -31,6 +32,14 @@ def postgres(like: str = "template1") -> str:
     base, mark, options = server().partition("?")
     address = f"{base.rpartition('/')[0]}/{name}{mark}{options}"
     return address.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def postgres_or_skip(what: str) -> str:
+    """The address of an empty database of PostgreSQL; where none can be started, the test is skipped aloud with `what`."""
+    try:
+        return postgres()
+    except (OSError, ImportError, RuntimeError, psycopg.Error) as error:
+        pytest.skip(f"NO POSTGRESQL could be started here: {what} ({type(error).__name__})")
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Insert, Select, String, column, func, select, text
+from sqlalchemy import Insert, ScalarSelect, Select, String, column, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -74,6 +74,11 @@ class _Load:
         )
 
 
+def lock(session: Session, org_id: str | ScalarSelect[str]) -> None:
+    """One at a time in this organization until the transaction ends; its row before any other."""
+    session.execute(select(OrganizationRow.id).where(OrganizationRow.id == org_id).with_for_update(key_share=True))
+
+
 def mark(session: Session, now: datetime, new_ids: list[str]) -> int:
     """Enqueues the syncs whose time has come, at most as many as there are ids; says how many were due."""
     has_open = select(RefreshRow.id).where(RefreshRow.sync_id == SyncRow.id, IS_OPEN).exists()
@@ -125,7 +130,7 @@ def claim(session: Session, lanes: Iterable[Lane], now: datetime, lease: timedel
     """
     for one in lanes:
         # on PostgreSQL several claim at once: of one organization, one after the other
-        session.execute(select(OrganizationRow.id).where(OrganizationRow.id == one.org_id).with_for_update(key_share=True))
+        lock(session, one.org_id)
         running = select(func.count()).where(RUNS, RefreshRow.org_id == one.org_id, RefreshRow.lease_until >= now)
         if (session.scalar(running) or 0) >= per_org:
             continue

@@ -72,7 +72,7 @@ class OutboxStore:
             row.state, row.conversation, row.ts = "sent", conversation, ts
             row.payload = row.payload | ({"replaced": True} if replaced else {})
             if row.topic in _FLEETING:
-                session.execute(delete(OutboxRow).where(*_same(row), OutboxRow.state == "sent", OutboxRow.id < row.id))
+                session.execute(delete(OutboxRow).where(*_same(row, row.topic), OutboxRow.state == "sent", OutboxRow.id < row.id))
 
     def skipped(self, letter_id: int) -> None:
         """There is nothing to tell any more."""
@@ -185,20 +185,16 @@ def _letter(session: Session, row: OutboxRow, *, unsure: bool) -> Letter:
     )
 
 
-def _same(row: OutboxRow) -> tuple[ColumnElement[bool], ...]:
-    return OutboxRow.topic == row.topic, OutboxRow.subject_id == row.subject_id, OutboxRow.target == row.target
+def _same(row: OutboxRow, topic: str) -> tuple[ColumnElement[bool], ...]:
+    """Letters of this topic about the same thing to the same target."""
+    return OutboxRow.topic == topic, OutboxRow.subject_id == row.subject_id, OutboxRow.target == row.target
 
 
 def _place(session: Session, row: OutboxRow, topic: str) -> tuple[tuple[str, str], bool] | None:
     """Where the message of this topic, subject and target stands, and whether it replaced another."""
     found = session.execute(
         select(OutboxRow.conversation, OutboxRow.ts, OutboxRow.payload)
-        .where(
-            OutboxRow.topic == topic,
-            OutboxRow.subject_id == row.subject_id,
-            OutboxRow.target == row.target,
-            OutboxRow.ts.is_not(None),
-        )
+        .where(*_same(row, topic), OutboxRow.ts.is_not(None))
         .order_by(OutboxRow.id.desc())
         .limit(1)
     ).first()

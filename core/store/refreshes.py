@@ -14,7 +14,7 @@ from core.models import Counts, Progress, Rank, Refresh, RefreshKind, RefreshSta
 from core.schedule import next_due_of
 from core.store import rows
 from core.store.alarms import raise_alert, resolve_sync
-from core.store.claims import claim, in_turn, lane, mark
+from core.store.claims import claim, in_turn, lane, lock, mark
 from core.store.database import Database
 from core.store.past import compare_with_past, watch_end
 from core.store.rows import tell
@@ -275,9 +275,8 @@ class RefreshStore:
 
 
 def _lock_organization(session: Session, refresh_id: str) -> None:
-    """What ends a refresh may change alerts that others share: one at a time, and the organization's row before any other."""
-    of_it = select(RefreshRow.org_id).where(RefreshRow.id == refresh_id).scalar_subquery()
-    session.execute(select(OrganizationRow.id).where(OrganizationRow.id == of_it).with_for_update(key_share=True))
+    """What ends a refresh may change alerts that others share."""
+    lock(session, select(RefreshRow.org_id).where(RefreshRow.id == refresh_id).scalar_subquery())
 
 
 def _tell_progress(session: Session, run: RefreshRow, sync: SyncRow, at: datetime, rank: Rank = Rank.STATE) -> None:

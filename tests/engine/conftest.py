@@ -29,7 +29,7 @@ from core.models import (
     Sync,
     SyncStatus,
 )
-from core.ports import ChannelTraits, Delivery, Op, Receipt, Settlement, Target
+from core.ports import ChannelTraits, Delivery, Op, Receipt, Settlement, Target, Tracer
 from core.refresh import Refreshing, RefreshSettings
 from core.store import Store
 from core.store.migrate import migrate
@@ -61,8 +61,8 @@ class Killed(BaseException):
 class Platform:
     """Keeps what each audience holds. Removals take effect within `lag`, additions at once; `faults` may answer instead."""
 
-    def __init__(self, clock: Clock, **traits: Any) -> None:
-        self.clock = clock
+    def __init__(self, clock: Clock, *, sweeps: bool = False, **traits: Any) -> None:
+        self.clock, self.sweeps = clock, sweeps
         self.traits = ChannelTraits(
             channel=Channel.META,
             kinds=frozenset({IdentifierKind.EMAIL, IdentifierKind.PHONE, IdentifierKind.ADDRESS, IdentifierKind.MOBILE}),
@@ -132,7 +132,9 @@ class Platform:
             self.after(delivery)
             return answer
 
-    def sweep(self, target: Target, before: datetime) -> str:
+    def sweep(self, target: Target, before: datetime) -> str | None:
+        if not self.sweeps:
+            return None
         self.swept.append(before)
         held = self.audiences[target.audience_id]
         held -= {i for i in held if i not in self.last_added or self.last_added[i] < before}
@@ -204,7 +206,7 @@ class Desk:
     def __del__(self) -> None:
         self.store.close()
 
-    def restart(self) -> Refreshing:
+    def restart(self, tracer: Tracer | None = None) -> Refreshing:
         self.engine = Refreshing(
             store=self.store,
             channels={Channel.META: self.platform},  # type: ignore[dict-item]
@@ -213,6 +215,7 @@ class Desk:
             ledgers=self.ledgers,
             clock=self.clock,
             settings=self.settings,
+            tracer=tracer,
         )
         return self.engine
 

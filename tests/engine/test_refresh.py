@@ -328,7 +328,7 @@ def test_nobody_in_the_segment_is_no_replacement(tmp_path: Path) -> None:
 
 
 def test_a_full_resync_takes_out_strangers_where_the_platform_can(tmp_path: Path) -> None:
-    desk = Desk(tmp_path / "d", batch_rows=100, can_sweep=True)
+    desk = Desk(tmp_path / "d", batch_rows=100, sweeps=True)
     desk.write(crowd(950))
     desk.work()
     desk.platform.audiences["A1"].add(email("stranger@example.com"))

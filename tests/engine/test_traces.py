@@ -9,9 +9,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from bot.traces import Traces, traced, traces
 from channels.http import Http
 from core.errors import OutcomeUnknown
-from core.models import Channel, Grant, RefreshState
+from core.models import RefreshState
 from core.ports import Untraced
-from core.refresh import Refreshing
 from tests.engine.conftest import Desk
 
 URL = "https://graph.example.com/act_123/users?access_token=EAAsecret"
@@ -51,16 +50,7 @@ def test_requests_stand_below_their_refresh_although_other_threads_send_them(des
     http = client(watch, httpx.Response(200, json={}))
     desk.write([{"key": "1", "email": "somebody@example.com", "phone": ""}])
     desk.platform.after = lambda _: http.ask("POST", URL, json={"email": "somebody@example.com"}) and None  # type: ignore[func-returns-value]
-    engine = Refreshing(
-        store=desk.store,
-        channels={Channel.META: desk.platform},  # type: ignore[dict-item]
-        sources={"files": desk.source},
-        grants=lambda _: Grant("token"),
-        ledgers=desk.ledgers,
-        clock=desk.clock,
-        tracer=watch.traces,
-    )
-    assert engine.execute_next()
+    assert desk.restart(watch.traces).execute_next()
     assert desk.store.refreshes.last(desk.sync_id)[0].state is RefreshState.SUCCEEDED
     ((refresh,), (request,)) = watch.spans("refresh"), watch.spans("request")
     assert refresh.attributes

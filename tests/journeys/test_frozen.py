@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from tests.journeys.desk import eventually
-from tests.journeys.test_main_job import connect, emails, expected, fill
+from tests.journeys.test_main_job import emails, expected, fill
 from tests.journeys.test_processes import Fleet, contacts, fleet
 
 __all__ = ["fleet"]
@@ -14,10 +14,7 @@ __all__ = ["fleet"]
 def test_a_frozen_worker_that_wakes_writes_nothing_beside_its_replacement(fleet: Fleet) -> None:
     fleet.start("bot")
     first = fleet.start("worker")
-    assert fleet.app.state.socket_connected.wait(60)
-    eventually(lambda: fleet.sandbox.http.get("/app/readyz").status_code == 200, "the bot that browsers are led to", 60)
-    marketer = fleet.sandbox.desk("marketing_user")
-    connect(marketer)
+    marketer = fleet.marketer()
     marketer.submit(fill(marketer, "Customers"))
     eventually(fleet.sandbox.log, "the first members on their way", 60)
     first.send_signal(signal.SIGSTOP)

@@ -9,15 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
-import psycopg
 import pytest
 
 from demo import Rehearsal
 from sandbox.app import create, listen, server
 from sandbox.world import World
-from tests.databases import postgres
+from tests.databases import postgres_or_skip
 from tests.journeys.conftest import ROOT
-from tests.journeys.desk import Sandbox, eventually
+from tests.journeys.desk import Desk, Sandbox, eventually
 from tests.journeys.test_main_job import connect, emails, expected, fill
 
 
@@ -47,6 +46,14 @@ class Fleet:
         self.processes.append(process)
         return process
 
+    def marketer(self) -> Desk:
+        """A marketer who has connected, as soon as a bot answers Slack and browsers."""
+        assert self.app.state.socket_connected.wait(60)
+        eventually(lambda: self.sandbox.http.get("/app/readyz").status_code == 200, "the bot that browsers are led to", 60)
+        found = self.sandbox.desk("marketing_user")
+        connect(found)
+        return found
+
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -70,10 +77,7 @@ class Fleet:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    try:
-        url = postgres()
-    except (OSError, ImportError, RuntimeError, psycopg.Error) as error:
-        pytest.skip(f"NO POSTGRESQL could be started here: several processes are NOT tried ({type(error).__name__})")
+    url = postgres_or_skip("several processes are NOT tried")
     running = Fleet(tmp_path, url)
     yield running
     running.close()
@@ -90,10 +94,7 @@ def test_two_bots_two_workers_and_two_clocks_some_of_them_killed(fleet: Fleet) -
     bots = [fleet.start("bot") for _ in range(2)]
     workers = [fleet.start("worker") for _ in range(2)]
     clocks = [fleet.start("clock") for _ in range(2)]
-    assert fleet.app.state.socket_connected.wait(60)
-    eventually(lambda: fleet.sandbox.http.get("/app/readyz").status_code == 200, "the bot that browsers are led to", 60)
-    marketer = fleet.sandbox.desk("marketing_user")
-    connect(marketer)
+    marketer = fleet.marketer()
     marketer.submit(fill(marketer, "Customers"))
     eventually(fleet.sandbox.log, "the first members on their way", 60)
     for victim in (*workers, clocks[0], bots[0]):  # both workers: one of them holds the refresh
@@ -112,10 +113,7 @@ def test_two_bots_two_workers_and_two_clocks_some_of_them_killed(fleet: Fleet) -
 
 def test_one_process_that_does_everything_on_postgresql(fleet: Fleet) -> None:
     fleet.start("run")
-    assert fleet.app.state.socket_connected.wait(60)
-    eventually(lambda: fleet.sandbox.http.get("/app/readyz").status_code == 200, "the pages", 60)
-    marketer = fleet.sandbox.desk("marketing_user")
-    connect(marketer)
+    marketer = fleet.marketer()
     marketer.submit(fill(marketer, "Webinar guests"))
     marketer.sees(r"Synced\*: Webinar guests", timeout_s=60)
     (audience,) = fleet.sandbox.audiences()

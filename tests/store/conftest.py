@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from core.models import Actor, Cadence, Channel, Role, SegmentKind, Sync, SyncStatus
 from core.store import Store
 from core.store.migrate import migrate
-from tests.databases import postgres
+from tests.databases import postgres_or_skip
 
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
 
@@ -23,10 +22,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'store.db'}"
-    try:
-        return postgres()
-    except (OSError, ImportError, RuntimeError, psycopg.Error) as error:
-        pytest.skip(f"NO POSTGRESQL could be started here: nothing is proven about it ({type(error).__name__})")
+    return postgres_or_skip("nothing is proven about it")
 
 
 @pytest.fixture

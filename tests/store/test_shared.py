@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from queues.shared import SharedJobs, prepare
-from tests.databases import postgres
+from tests.databases import postgres_or_skip
 from tests.journeys.desk import eventually
 
 
@@ -46,10 +46,7 @@ class Work:
 
 @pytest.fixture(scope="module")
 def url() -> str:
-    try:
-        address = postgres()
-    except (OSError, ImportError, RuntimeError, psycopg.Error) as error:
-        pytest.skip(f"NO POSTGRESQL could be started here: wake-ups are NOT tried ({type(error).__name__})")
+    address = postgres_or_skip("wake-ups are NOT tried")
     prepare(address)
     prepare(address)  # as every process does
     return address
