@@ -84,8 +84,8 @@ def starts(url: str, work: Work) -> Iterator[Starts]:
 
 
 def listening(url: str, workers: int) -> None:
-    """Waits until so many workers are known to Procrastinate."""
-    count = "SELECT count(*) FROM procrastinate_workers"
+    """Waits until so many workers hear of jobs: one that is known to Procrastinate may still be deaf."""
+    count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%'"
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         eventually(lambda: (connection.execute(count).fetchone() or (0,))[0] >= workers, "workers that listen")
 
