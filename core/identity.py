@@ -20,11 +20,11 @@ from functools import cache
 import numpy as np
 import phonenumbers
 import polars as pl
-import polars_hash as plh
 import pyarrow as pa
+from datafusion import SessionConfig, SessionContext, functions
 
 from core.errors import ColumnsMissing
-from core.identifiers import CODES, U8, U64, Identifiers, Mask, Places, digests_of, heads, joined
+from core.identifiers import CODES, DIGEST, U8, U64, Identifiers, Mask, Places, heads, joined
 from core.models import Channel, IdentifierKind, SegmentKind
 from core.ports import ColumnMap
 
@@ -106,7 +106,7 @@ def _members(frame: pl.DataFrame, columns: ColumnMap, naming: list[_Found]) -> t
     if columns.key:
         text = frame.select(pl.concat_str([pl.lit("k"), pl.col(columns.key).cast(pl.String)])).to_series()
         known = text.is_not_null().to_numpy()
-        member[known] = heads(0, digests_of(_sha256(text.drop_nulls())))
+        member[known] = heads(0, _sha256(text))
     else:
         for kind, rows, values in naming:
             new = ~known[rows]
@@ -131,13 +131,7 @@ def _contacts(frame: pl.DataFrame, columns: ColumnMap, channel: Channel, reasons
             reasons[bad] |= REASONS["phone_invalid"]
             plus = number if channel is not Channel.GOOGLE else pl.select(pl.concat_str([pl.lit("+"), number])).to_series()
             good.append((IdentifierKind.PHONE, plus))
-    hashed = pl.DataFrame({str(i): s for i, (_, s) in enumerate(good)}).select(
-        plh.col(str(i)).chash.sha2_256() for i in range(len(good))
-    )  # all columns at once: each takes a core
-    found: list[_Found] = []
-    for i, (kind, _) in enumerate(good):
-        digest = hashed[str(i)]
-        found.append((kind, np.flatnonzero(digest.is_not_null().to_numpy()), digests_of(_bytes(digest.drop_nulls()))))
+    found: list[_Found] = [(kind, np.flatnonzero(text.is_not_null().to_numpy()), _sha256(text)) for kind, text in good]
     for column in columns.mobile:
         text = frame.select(pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase()).to_series()
         right = text.str.contains(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").fill_null(value=False)
@@ -213,7 +207,8 @@ def _addresses(frame: pl.DataFrame, columns: ColumnMap, channel: Channel) -> lis
     parts = parts.filter(pl.all_horizontal(pl.col("fn", "ln", "zip") != ""), pl.col("country").str.contains(r"^[a-z]{2}$"))
     hashed = ("fn", "ln", "country", "zip") if channel is Channel.META else ("fn", "ln")
     for name in hashed:  # names and places repeat: each spelling is hashed once
-        once = parts.select(name).unique().with_columns(digest=plh.col(name).chash.sha2_256())
+        once = parts.select(name).unique()
+        once = once.with_columns(digest=pl.Series(_sha256(once[name]).cast(pa.binary())).bin.encode("hex"))
         parts = parts.join(once, on=name, how="left", maintain_order="left").drop(name).rename({"digest": name})
     value = pl.concat_str([pl.col(name) for name in hashed]).str.decode("hex")
     if channel is Channel.GOOGLE:
@@ -257,26 +252,13 @@ def _companies(frame: pl.DataFrame, columns: ColumnMap) -> list[_Found]:
 # ── digests ──
 
 
-def _hex_pairs() -> U8:
-    table = np.zeros(1 << 16, np.uint8)
-    for byte in range(256):
-        low, high = f"{byte:02x}".encode()
-        table[low | high << 8] = byte
-    return table
-
-
-_PAIRS = _hex_pairs()
-
-
-def _sha256(text: pl.Series) -> U8:
-    return _bytes(pl.DataFrame({"x": text}).select(plh.col("x").chash.sha2_256()).to_series())
-
-
-def _bytes(digests: pl.Series) -> U8:
-    """Hex of 64 letters as rows of 32 bytes, four times as fast by a table as by a decoder that must look for errors."""
-    if not digests.len():
-        return np.empty((0, 32), np.uint8)
-    text = digests.to_arrow(compat_level=pl.CompatLevel.oldest())
-    start = int(np.frombuffer(text.buffers()[1], np.int64)[text.offset])
-    pairs = np.frombuffer(text.buffers()[2], np.uint16, count=32 * len(text), offset=start)
-    return _PAIRS[pairs].reshape(-1, 32)
+def _sha256(text: pl.Series) -> pa.Array:
+    """Of each text that is not null the raw SHA-256. DataFusion's gives bytes, by the processor's own instructions."""
+    kept = text.drop_nulls()
+    if not kept.len():
+        return pa.array([], DIGEST)
+    # one partition and one batch, so that the order stays; a context of its own, since each remembers what it was given
+    context = SessionContext(SessionConfig().with_target_partitions(1).with_batch_size(kept.len()))
+    table = pa.table({"text": kept.to_arrow()})
+    made = context.from_arrow(table).select(functions.sha256(functions.col("text"))).collect()
+    return pa.concat_arrays([batch.column(0).cast(DIGEST) for batch in made])
