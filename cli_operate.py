@@ -76,11 +76,24 @@ def new_key() -> None:
 
 
 @keys.command("rotate")
-def rotate(*, as_json: JsonOption = False) -> None:
-    """Seal everything anew under the last key of the settings; after that older keys can be taken out. Safe to repeat."""
+def rotate(
+    *,
+    ledgers: Annotated[bool, typer.Option("--ledgers", help="Give each ledger a new key of its own, too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Seal everything anew under the last key of the settings; after that older keys can be taken out. Safe to repeat.
+
+    With --ledgers the next refresh of each sync looks at everybody and writes its ledger under a new key; nothing is sent.
+    """
+    from core.vault import new_key
+
     product = _product()
     done = product.store.sealed.rotate(product.vault)
+    if ledgers:
+        done |= product.store.sealed.renew_ledger_keys(product.vault, new_key)
     kept = f"{done['connections']} connections and {done['syncs']} syncs are sealed with the key {product.vault.current!r} now."
+    if ledgers:
+        kept += f" {done['ledgers']} ledgers get a new key with their next refresh; {done['waiting']} wait for one already."
     Terminal(as_json).say(kept, **done, key=product.vault.current)
 
 
@@ -156,6 +169,7 @@ def backup(
     from core.store.backup import save
 
     product = _product()
+    _require_folder(product.settings)
     size = save(product.settings.database_url, product.settings.data_dir, file)
     Terminal(as_json).say(f"{file}: {size:,} bytes. The keys are not in it.", file=str(file), bytes=size)
 
@@ -166,11 +180,17 @@ def restore(file: Annotated[Path, typer.Argument(help="What `segsync backup` wro
     from core.store.backup import load
 
     settings = Settings()
+    _require_folder(settings)
     load(file, settings.database_url, settings.data_dir)
     Terminal(as_json).say(
         "Restored. Whoever was delivered after the backup is unknown to it: run `segsync sync refresh --full` for each sync.",
         file=str(file),
     )
+
+
+def _require_folder(settings: Any) -> None:
+    if settings.ledger_url:
+        raise ConfigError("The ledgers lie in an object store: copy both with their own tools, the bucket before the database.")
 
 
 def _product() -> Any:

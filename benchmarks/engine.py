@@ -22,6 +22,7 @@ from core.models import Channel, IdentifierKind, SegmentKind
 from core.planning import Allowed, requests
 from core.ports import ChannelTraits
 from core.recording import record
+from core.shelves import Folders
 from sources.files import FilesSource
 
 TRAITS = ChannelTraits(
@@ -64,7 +65,7 @@ def _anonymous() -> float:
 
 
 def ledger(folder: Path) -> Ledger:
-    return Ledgers(folder=folder, key=lambda _: b"k" * 32).of("one")
+    return Ledgers(Folders(folder), keys=lambda _: [b"k" * 32]).of("one")
 
 
 def plan(people: Path, name: str, one: Ledger) -> float:

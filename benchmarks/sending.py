@@ -44,6 +44,7 @@ from core.models import (
 )  # fmt: skip
 from core.ports import Batch, Column, Target
 from core.refresh import Refreshing
+from core.shelves import Folders
 from core.store import Store
 from core.store.migrate import migrate
 from sources.files import FilesSource
@@ -209,7 +210,7 @@ def _refresh(people: Path, folder: Path, url: str) -> float:
         channels={Channel.META: channel},
         sources={"people": FilesSource(name="people", folder=people)},
         grants=lambda _: Grant("token"),
-        ledgers=Ledgers(folder=folder / "ledgers", key=lambda _: b"k" * 32),
+        ledgers=Ledgers(Folders(folder / "ledgers"), keys=lambda _: [b"k" * 32]),
         clock=_Clock(),
     )
     begun = time.perf_counter()

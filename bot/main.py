@@ -59,6 +59,7 @@ from core.pausing import Pausing
 from core.ports import Clock, Untraced
 from core.refresh import Refreshing, RefreshSettings
 from core.segments import Segments
+from core.shelves import Folders, Objects
 from core.store import Store
 from core.store.connections import Consent
 from core.store.migrate import migrate
@@ -138,8 +139,9 @@ class Product:
         self.when_woken(self.notifier.wake)
         self.metrics = Metrics(store=self.store, tally=self.notifier.tally)
         self.ledgers = Ledgers(
-            folder=self.settings.data_dir / "ledger",
-            key=lambda sync_id: self.vault.open(self.store.syncs.ledger_key(sync_id), bound_to=f"sync:{sync_id}"),
+            Objects(settings.ledger_url) if settings.ledger_url else Folders(settings.data_dir / "ledger"),
+            keys=partial(self.store.sealed.ledger_keys, self.vault),
+            retire=partial(self.store.sealed.retire_ledger_keys, self.vault),
         )
         self.lives = Lives(
             **parts,

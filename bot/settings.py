@@ -130,6 +130,8 @@ class Settings(BaseSettings):
     """Where everything is kept: a SQLite file, or `postgresql+psycopg://user:password@host/name` past one machine."""
     data_dir: Path = Path("data")
     """The folder of the ledgers: what was delivered to whom, encrypted. Shared by all workers."""
+    ledger_url: str | None = None
+    """An object store for the ledgers, not the folder: `s3://bucket/prefix`, `gs://…`, `az://…`. Credentials as for its tools."""
     keys: dict[str, SecretStr]
     """Names and keys (base64 of 32 bytes) that secrets are sealed with; the last one seals. `segsync keys new` prints one."""
     slack_bot_token: SecretStr | None = None

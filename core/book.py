@@ -11,8 +11,9 @@ import polars as pl
 from core.ahead import ahead
 from core.buckets import LAST
 from core.fingerprints import Marks, together
+from core.generation import UNSETTLED, Generation
 from core.identifiers import LEDGER_SCHEMA, NOTHING, U64, Identifiers, Mask, State, among, by_member, none, union, within
-from core.ledger import ADDING, UNSETTLED, Generation, Ledger
+from core.ledger import ADDING, Ledger
 
 GROUP = 1 << 18  # identifiers, or rows, that are looked at together
 PRESENT = [int(s) for s in (State.DELIVERED, State.SENDING, State.OWED, State.REFUSED)]

@@ -239,6 +239,10 @@ class SegmentTorn(SourceError):
     code = "source_unreachable"
 
 
+class LedgerUnavailable(SegsyncError):
+    """The store of the ledgers does not answer now, or what was written there is not known to be durable."""
+
+
 class LeaseLost(SegsyncError):
     """Another worker has taken over this refresh, or it was stopped: nothing more may be written or sent."""
 

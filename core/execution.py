@@ -22,6 +22,7 @@ from core.errors import (
     AudienceGone,
     ChannelError,
     ConsentMissing,
+    LedgerUnavailable,
     RemovalRefused,
     SegmentTorn,
     SessionOver,
@@ -212,6 +213,7 @@ class Execution:
         looked = book.header.get("looked")
         stale = looked is None or self._work.clock.now() - datetime.fromisoformat(looked) >= work.settings.look_at_all
         anew = self._is_full or stale or book.is_empty or book.header.get("rules") != self._rules(reading)
+        anew = anew or work.ledger.is_under_old_key  # fingerprints of rows were keyed by it as well
         found = gather(segment, book, None if anew else some)
         self._clipped = allowed.clipped
         return found
@@ -251,6 +253,8 @@ class Execution:
     def _is_unchanged(self, book: Book, reading: Reading, audience: RemoteAudience | None) -> bool:
         """Whether the source proves that the ledger's last plan still holds, and nothing else asks for work."""
         if self._run.kind not in (RefreshKind.ROUTINE, RefreshKind.REQUESTED) or audience is None or self._due(book):
+            return False
+        if self._work.ledger.is_under_old_key:
             return False
         version = self._version(reading)
         refused = book.counts.refused if self._run.requested_by else 0
@@ -586,7 +590,9 @@ def trouble_wait(error: Exception, run: Refresh, waits: tuple[float, ...]) -> tu
 
 def is_passing(error: Exception) -> bool:
     """Whether trying the refresh again by itself can help."""
-    return isinstance(error, SourceUnavailable | SegmentTorn) or (isinstance(error, ChannelError) and not error.permanent)
+    return isinstance(error, SourceUnavailable | SegmentTorn | LedgerUnavailable) or (
+        isinstance(error, ChannelError) and not error.permanent
+    )
 
 
 def _life(audience: RemoteAudience) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from core.generation import Generation
 from core.identifiers import (
     CODES,
     DIGEST,
@@ -21,7 +22,7 @@ from core.identifiers import (
     firsts,
     joined,
 )
-from core.ledger import ADDING, Generation
+from core.ledger import ADDING
 from core.models import IdentifierKind, SegmentKind
 from core.ports import Batch, ChannelTraits, Column
 

@@ -248,6 +248,7 @@ class Reading:
     version: str | None
     batches: Callable[[Sequence[str]], Iterator[pa.RecordBatch]] = field(repr=False)
     complete: Callable[[], bool] = field(repr=False)  # after reading: was it one whole, unchanged snapshot?
+    proven: bool = True  # whether `complete` can know; else a row may be missing from one reading and there in the next
 
 
 class SegmentSource(Protocol):

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from core.errors import ConfigError, SegsyncError
 
 _NONCE = 12
+KEY_SIZE = 32
 
 
 class Unreadable(SegsyncError):
@@ -21,7 +22,7 @@ class Vault:
     def __init__(self, keys: Mapping[str, bytes], current: str) -> None:
         if current not in keys:
             raise ConfigError(f"The current key {current!r} is not among the keys.")
-        if wrong := [name for name, key in keys.items() if len(key) != 32 or not 0 < len(name) < 256]:
+        if wrong := [name for name, key in keys.items() if len(key) != KEY_SIZE or not 0 < len(name) < 256]:
             raise ConfigError(f"Each key must be 32 bytes: {', '.join(wrong)}.")
         self._keys = {name: AESGCM(key) for name, key in keys.items()}
         self._current = current
@@ -55,4 +56,4 @@ class Vault:
 
 def new_key() -> bytes:
     """32 random bytes."""
-    return secrets.token_bytes(32)
+    return secrets.token_bytes(KEY_SIZE)

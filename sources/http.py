@@ -91,7 +91,7 @@ class HttpSource:
             yield from in_batches(wanted, ([_at(row, path) for path in paths] for row in rows), _BATCH)
 
         segment = declared.segment(self.name, names=tuple(self._paths))
-        yield Reading(segment, columns, None, batches, lambda: whole[0])
+        yield Reading(segment, columns, None, batches, lambda: whole[0], proven=self._paging.total is not None)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -138,7 +138,7 @@ class HttpSource:
             total = told if isinstance(told, int) else total
             following = _at(page, paging.next.split(".")) if paging.next else None
             if not following:
-                whole[0] = total is None or seen == total
+                whole[0] = not paging.total or seen == total
                 return
             if paging.cursor:
                 params = {paging.cursor: str(following)}

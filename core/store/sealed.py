@@ -1,10 +1,12 @@
 """Everything that the vault has sealed, sealed anew: after that an older key is needed by nothing."""
 
+from collections.abc import Callable
+
 from sqlalchemy import select
 
 from core.store.database import Database
 from core.tables import ConnectionRow, InstallationRow, SyncRow
-from core.vault import Vault
+from core.vault import KEY_SIZE, Vault
 
 
 class SealedStore:
@@ -19,10 +21,42 @@ class SealedStore:
             connections = session.scalars(select(ConnectionRow).where(ConnectionRow.sealed_grant.is_not(None))).all()
             for row in connections:
                 row.sealed_grant = vault.again(row.sealed_grant or b"", bound_to=f"connection:{row.id}")
-            syncs = session.scalars(select(SyncRow)).all()
+            syncs = session.scalars(select(SyncRow).where(SyncRow.sealed_ledger_key != b"")).all()
             for sync in syncs:
                 sync.sealed_ledger_key = vault.again(sync.sealed_ledger_key, bound_to=f"sync:{sync.id}")
             installations = session.scalars(select(InstallationRow)).all()
             for one in installations:
                 one.sealed_token = vault.again(one.sealed_token, bound_to=f"installation:{one.org_id}")
             return {"connections": len(connections), "syncs": len(syncs), "installations": len(installations)}
+
+    def ledger_keys(self, vault: Vault, sync_id: str) -> list[bytes]:
+        """The keys of a sync's ledger, the newest last. Raises Unreadable."""
+        with self._database.read() as session:
+            sealed = session.scalars(select(SyncRow.sealed_ledger_key).where(SyncRow.id == sync_id)).one()
+        return _keys(vault, sync_id, sealed)
+
+    def renew_ledger_keys(self, vault: Vault, new_key: Callable[[], bytes]) -> dict[str, int]:
+        """One more key for each sync's ledger: how many were given one, how many still have an older one to get rid of."""
+        done = {"ledgers": 0, "waiting": 0}
+        with self._database.write() as session:
+            for row in session.scalars(select(SyncRow).where(SyncRow.sealed_ledger_key != b"")):
+                keys = _keys(vault, row.id, row.sealed_ledger_key)
+                done["ledgers" if len(keys) == 1 else "waiting"] += 1
+                if len(keys) == 1:
+                    row.sealed_ledger_key = vault.seal(b"".join([*keys, new_key()]), bound_to=f"sync:{row.id}")
+        return done
+
+    def retire_ledger_keys(self, vault: Vault, sync_id: str, key: bytes) -> None:
+        """Forgets the keys that are older than this one."""
+        with self._database.write() as session:
+            row = session.get(SyncRow, sync_id, with_for_update=True)
+            if row is None or not row.sealed_ledger_key:
+                return
+            keys = _keys(vault, sync_id, row.sealed_ledger_key)
+            if key in keys[1:]:
+                row.sealed_ledger_key = vault.seal(b"".join(keys[keys.index(key) :]), bound_to=f"sync:{sync_id}")
+
+
+def _keys(vault: Vault, sync_id: str, sealed: bytes) -> list[bytes]:
+    whole = vault.open(sealed, bound_to=f"sync:{sync_id}")
+    return [whole[at : at + KEY_SIZE] for at in range(0, len(whole), KEY_SIZE)]

@@ -87,11 +87,6 @@ class SyncStore:
         with self._database.read() as session:
             return [rows.sync(r) for r in session.scalars(query)]
 
-    def ledger_key(self, sync_id: str) -> bytes:
-        """The sealed key of a sync's ledger."""
-        with self._database.read() as session:
-            return session.scalars(select(SyncRow.sealed_ledger_key).where(SyncRow.id == sync_id)).one()
-
     def search(self, org_id: str, wanted: SyncFilter, *, offset: int = 0, limit: int = 10) -> tuple[list[Sync], int]:
         """Some syncs, newest first, and how many there are in all."""
         where = _where(org_id, wanted)

@@ -147,7 +147,7 @@ def test_keys_rotate_and_the_old_one_can_go(operator: Operator) -> None:
     from bot.settings import Settings
 
     later = build(Settings())
-    assert later.vault.open(later.store.syncs.ledger_key("s1"), bound_to="sync:s1") == b"l" * 32
+    assert later.store.sealed.ledger_keys(later.vault, "s1") == [b"l" * 32]
     product.store.close()
 
 

@@ -31,6 +31,7 @@ from core.models import (
 )
 from core.ports import ChannelTraits, Delivery, Op, Receipt, Settlement, Target, Tracer
 from core.refresh import Refreshing, RefreshSettings
+from core.shelves import Folders
 from core.store import Store
 from core.store.migrate import migrate
 from core.store.refreshes import open_run
@@ -198,7 +199,7 @@ class Desk:
         self.store = Store(url)
         self.platform = Platform(self.clock, **traits)
         self.source = FilesSource(name="files", folder=self.segments)
-        self.ledgers = DyingLedgers(folder=folder / "ledgers", key=lambda _: b"k" * 32)
+        self.ledgers = DyingLedgers(Folders(folder / "ledgers"), keys=lambda _: [b"k" * 32])
         self.settings = RefreshSettings(retries=(0, 0), waits=(1, 2, 3), guard_floor=100, compact_below=compact_below)
         self.engine = self.restart()
         self.sync_id = self._sync()

@@ -1,22 +1,34 @@
 """The ledger survives kills, and gives nothing away."""
 
 import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from core.blocks import LedgerDamaged
 from core.book import Book, Choice
-from core.errors import LeaseLost
+from core.errors import ConfigError, LeaseLost, LedgerUnavailable
 from core.identifiers import LEDGER_SCHEMA, Identifiers, State, digests_of, heads
-from core.ledger import ADDING, Ledger, LedgerDamaged, Ledgers
+from core.ledger import ADDING, Ledger, Ledgers
+from core.shelves import Folders, Journal, Objects, Shelves
 
 NOBODY = np.empty(0, np.uint64)
 
 
+@pytest.fixture(params=["folder", "objects", "memory"])
+def shelves(request: pytest.FixtureRequest, tmp_path: Path) -> Shelves:
+    if request.param == "folder":
+        return Folders(tmp_path)
+    return Objects("memory://" if request.param == "memory" else f"file://{tmp_path}/store")
+
+
 def ledger(folder: Path, *, key: bytes = b"k" * 32) -> Ledger:
-    return Ledgers(folder=folder, key=lambda _: key).of("sync-1")
+    return Ledgers(Folders(folder), keys=lambda _: [key]).of("sync-1")
 
 
 def table(n: int = 6, *, first: int = 0, state: State = State.SENDING) -> Identifiers:
@@ -200,7 +212,7 @@ def test_a_whole_generation_takes_the_place_of_all_before_it(tmp_path: Path) -> 
     assert names[1] == "00000003.ledger"
     assert names[0].startswith("00000003.")
     assert len(names) == 2
-    Ledgers(folder=tmp_path, key=lambda _: b"k" * 32).forget("sync-1")
+    Ledgers(Folders(tmp_path), keys=lambda _: [b"k" * 32]).forget("sync-1")
     assert not (tmp_path / "sync-1").exists()
 
 
@@ -210,3 +222,118 @@ def test_a_generation_that_was_not_committed_leaves_nothing(tmp_path: Path) -> N
         out.members([table()])
     assert files(tmp_path) == []
     assert Book.of(one).is_empty
+
+
+def test_any_worker_goes_on_from_an_object_store(shelves: Shelves) -> None:
+    first = Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1")
+    first.generations()
+    write(first, table(), {"audience": "A1"})
+    first.done(ADDING, {1: "bad"})
+    late = Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1")
+    late.generations()
+    late.sent(ADDING + 1, "request-7", {})
+    first.done(ADDING + 2, {})
+    first.close()
+    late.close()
+    book = Book.of(Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1"))
+    book.check()
+    assert states(book) == [State.DELIVERED, State.REFUSED, State.SENDING, State.SENDING, 0, 0]
+    assert (book.header, book.waiting) == ({"audience": "A1"}, {ADDING + 1: "request-7"})
+
+
+def test_of_two_workers_one_publishes_and_the_other_learns_it(shelves: Shelves) -> None:
+    frozen, successor = (Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1") for _ in range(2))
+    frozen.generations()
+    successor.generations()
+    write(successor, table(), {"by": "successor"})
+    with pytest.raises(LeaseLost):
+        write(frozen, table(2), {"by": "frozen"}, whole=False)
+    write(successor, table(3), {"by": "successor again"})
+    assert shelves.of("sync-1").names() == ["00000002.ledger"]
+    assert Book.of(frozen).header == {"by": "successor again"}
+    shelves.forget("sync-1")
+    assert shelves.of("sync-1").names() == []
+    assert Book.of(frozen).is_empty
+
+
+def test_what_a_kill_left_goes_after_a_day_and_nothing_else(
+    shelves: Shelves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1")
+    one.generations()
+    killed = shelves.of("sync-1").draft()
+    killed.write(b"half a ledger")
+    killed.publish("00000000.ledger")
+    shelves.of("sync-1").drop("00000000.ledger")
+    with suppress(AttributeError):
+        killed._file.close()  # type: ignore[attr-defined] # as the kernel does
+    now = time.time()
+    monkeypatch.setattr("core.shelves.time.time", lambda: now + 100_000)
+    write(one, table(), {"n": 1})
+    write(one, table(1, first=2), {"n": 2}, whole=False, overrides=(2,))
+    book = Book.of(one)
+    book.check()
+    assert (book.header, book.generations) == ({"n": 2}, 2)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(left) == {"Folders": 2, "Objects": 4 if left else 0}[type(shelves).__name__]
+
+
+def test_many_threads_records_reach_the_store_in_few_writes(shelves: Shelves) -> None:
+    one = Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1")
+    one.generations()
+    write(one, table(60), {})
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: one.done(ADDING + i, {}), range(30)))
+    one.close()
+    assert set(states(Book.of(one))) == {State.DELIVERED}
+
+
+def test_a_store_that_fails_once_leaves_no_hole_in_a_journal() -> None:
+    kept: list[bytes] = []
+
+    def write(blocks: bytes) -> None:
+        if not kept:
+            kept.append(b"")
+            raise LedgerUnavailable
+        kept.append(blocks)
+
+    journal = Journal(write)
+    journal.add(b"1")
+    with pytest.raises(LedgerUnavailable):
+        journal.keep()
+    journal.add(b"2")
+    with pytest.raises(LedgerUnavailable):
+        journal.keep()
+    assert kept == [b""]
+
+
+def test_a_store_that_cannot_be_reached_is_said_without_what_it_held() -> None:
+    with pytest.raises(ConfigError):
+        Objects("nonsense://x")
+
+
+def test_a_new_key_takes_over_with_the_next_whole_generation(shelves: Shelves) -> None:
+    old, new = b"o" * 32, b"n" * 32
+    retired: list[bytes] = []
+
+    def of(*keys: bytes) -> Ledger:
+        return Ledgers(shelves, keys=lambda _: keys, retire=lambda _, key: retired.append(key)).of("sync-1")
+
+    first = of(old)
+    first.generations()
+    write(first, table(state=State.DELIVERED), {"n": 1})
+    both = of(old, new)
+    assert everything(Book.of(both)).values == table().values
+    assert both.is_under_old_key
+    assert both.seed != first.seed
+    write(both, table(1, first=2, state=State.DELIVERED), {"n": 2}, whole=False, overrides=(2,))
+    both.generations()
+    assert both.is_under_old_key
+    assert retired == []
+    write(both, table(state=State.DELIVERED), {"n": 3})
+    assert retired == [new]
+    last = of(new)
+    assert everything(Book.of(last)).values == table().values
+    assert not last.is_under_old_key
+    with pytest.raises(LedgerDamaged):
+        Book.of(of(old))
