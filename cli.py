@@ -50,7 +50,7 @@ def clock(*, with_parent: WithParent = False) -> None:
 
 @app.command()
 def worker(*, with_parent: WithParent = False) -> None:
-    """Only refresh; as many as the platforms and the database bear. All need the same ledgers (`ledger_url`, or the same `data_dir`)."""
+    """Only refresh; as many as the platforms and the database bear. All need the same `ledger_url` or `data_dir`."""
     _serve("worker", with_parent=with_parent)
 
 
