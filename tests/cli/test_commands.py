@@ -11,6 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from cli import app
+from core.tables import SyncRow
 from sandbox.slack.standin import SlackStandIn
 from tests.sandbox.slack.drive import running
 
@@ -148,6 +149,21 @@ def test_keys_rotate_and_the_old_one_can_go(operator: Operator) -> None:
 
     later = build(Settings())
     assert later.store.sealed.ledger_keys(later.vault, "s1") == [b"l" * 32]
+    product.store.close()
+
+
+def test_each_ledger_gets_a_new_key_once_and_one_of_a_deleted_sync_none(operator: Operator) -> None:
+    product = installed(operator)
+    first = operator.json("keys", "rotate", "--ledgers")
+    assert (first["ledgers"], first["waiting"]) == (1, 0)
+    assert operator.json("keys", "rotate", "--ledgers")["waiting"] == 1
+    old, new = product.store.sealed.ledger_keys(product.vault, "s1")
+    assert old == b"l" * 32
+    product.store.sealed.retire_ledger_keys(product.vault, "s1", new)
+    assert product.store.sealed.ledger_keys(product.vault, "s1") == [new]
+    with product.store.database.write() as session:
+        session.get_one(SyncRow, "s1").sealed_ledger_key = b""
+    assert operator.json("keys", "rotate", "--ledgers")["syncs"] == 0
     product.store.close()
 
 
