@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, text
@@ -12,12 +13,15 @@ from sqlalchemy.orm import Session
 class Database:
     """One database. On SQLite a write begins IMMEDIATE: a read that turns into a write would fail with "database is locked"."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, idle_s: float = 15) -> None:
+        """`idle_s`: after so long without a statement PostgreSQL ends a transaction: a frozen process must not keep rows locked."""
         self.is_sqlite = url.startswith("sqlite")
         arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": 10}} if self.is_sqlite else {}
         self.engine: Engine = create_engine(url, pool_size=20, max_overflow=60, **arguments)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare)
+        else:
+            event.listen(self.engine, "connect", partial(_limit, idle_s))
         self._writing = self.engine.execution_options(writing=True)
         event.listen(self.engine, "begin", self._begin)
 
@@ -56,3 +60,9 @@ def _prepare(connection: Any, _record: Any) -> None:
     for pragma in ("foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _limit(idle_s: float, connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {round(idle_s * 1000)}")
+    connection.commit()

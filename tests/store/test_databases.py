@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from core.errors import Conflict, LimitReached
 from core.models import Actor, Request, RequestKind, RequestState, Role, Sync, SyncStatus
@@ -100,3 +102,23 @@ def test_a_letter_is_delivered_by_one_notifier(store: Store) -> None:
     claimed = [letter.id for letters in answers for letter in letters]
     assert len(claimed) == len(set(claimed))
     assert claimed
+
+
+def test_a_process_that_is_frozen_in_a_transaction_holds_up_nobody_for_long(url: str) -> None:
+    if url.startswith("sqlite"):
+        pytest.skip("processes of one machine share a SQLite file, and its lock")
+    migrate(url)
+    frozen, other = Database(url, idle_s=1), Database(url)
+    change = text("LOCK TABLE pace IN EXCLUSIVE MODE")
+
+    def freezes() -> None:
+        with frozen.write() as session:
+            session.execute(change)
+            with other.write() as successor:  # waits until the server has ended the other's transaction
+                successor.execute(change)
+            session.execute(text("SELECT 1"))
+
+    with pytest.raises(DBAPIError):
+        freezes()
+    frozen.dispose()
+    other.dispose()
