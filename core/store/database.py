@@ -14,7 +14,7 @@ class Database:
     """One database. On SQLite a write begins IMMEDIATE: a read that turns into a write would fail with "database is locked"."""
 
     def __init__(self, url: str, *, idle_s: float = 15) -> None:
-        """`idle_s`: after so long without a statement PostgreSQL ends a transaction: a frozen process must not keep rows locked."""
+        """`idle_s`: PostgreSQL ends a transaction that is silent for so long: a frozen process must not keep rows locked."""
         self.is_sqlite = url.startswith("sqlite")
         arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": 10}} if self.is_sqlite else {}
         self.engine: Engine = create_engine(url, pool_size=20, max_overflow=60, **arguments)
