@@ -85,14 +85,13 @@ def rotate(
 
     With --ledgers the next refresh of each sync looks at everybody and writes its ledger under a new key; nothing is sent.
     """
-    from core.vault import new_key
+    from core import vault
 
     product = _product()
     done = product.store.sealed.rotate(product.vault)
-    if ledgers:
-        done |= product.store.sealed.renew_ledger_keys(product.vault, new_key)
     kept = f"{done['connections']} connections and {done['syncs']} syncs are sealed with the key {product.vault.current!r} now."
     if ledgers:
+        done |= product.store.sealed.renew_ledger_keys(product.vault, vault.new_key)
         kept += f" {done['ledgers']} ledgers get a new key with their next refresh; {done['waiting']} wait for one already."
     Terminal(as_json).say(kept, **done, key=product.vault.current)
 

@@ -37,15 +37,15 @@ def gather(segment: Segment, book: Book, some: Some | None) -> Everybody | Some:
     with Buckets(_ROW, limit=segment.memory // 4) as found:
         for marks in ahead(lambda batches: np.sort(segment.fingerprints(framed(batches))), segment.batches(GROUP)):
             found.add(pa.RecordBatch.from_arrays([pa.array(marks)], schema=_ROW))
-        news = _news(found, book, segment.times)
+        news = _news(found, book, segment.passes)
     if news is None:
         return Everybody(segment, book)
     _fetch(segment, book, some, news)
     return some
 
 
-def _news(found: Buckets, book: Book, readings: int) -> News | None:
-    """None when so much is new that everybody has to be looked at. `readings`: how often each row was read."""
+def _news(found: Buckets, book: Book, passes: int) -> News | None:
+    """None when so much is new that everybody has to be looked at. `passes`: how often each row was read."""
     known = _Ahead(book.rows())
     pairs = ((table, known.until(high)) for _, high, table in found.groups(GROUP))
     parts: list[tuple[U64, Marks, Counts]] = []
@@ -55,9 +55,9 @@ def _news(found: Buckets, book: Book, readings: int) -> News | None:
         changed += len(part[0]) + len(part[1].row)
         if changed > _MANY:
             return None
-    times = np.sum([often for _, _, often in parts], axis=0) // readings
+    times = np.sum([often for _, _, often in parts], axis=0) // passes
     come = np.concatenate([come for come, _, _ in parts])
-    return News(come, together(gone for _, gone, _ in parts), dict(enumerate(times.tolist())), found.rows // readings)
+    return News(come, together(gone for _, gone, _ in parts), dict(enumerate(times.tolist())), found.rows // passes)
 
 
 def _apart(pair: tuple[pa.Table, Marks]) -> tuple[U64, Marks, Counts]:
@@ -81,7 +81,7 @@ def _fetch(segment: Segment, book: Book, some: Some, news: News) -> None:
     wanted = union(news.come, _rows_of(book, left, but=news.gone.row).row)
     tables, rows = _read(segment, wanted) if len(wanted) else ([], together([]))
     come = rows.take(among(rows.row, news.come))
-    come = come if segment.times == 1 else come.ascending()
+    come = come if segment.passes == 1 else come.ascending()
     new = once(come.member[come.member != 0])
     again = union(left, new)
     joining = new[~among(new, left)]

@@ -212,8 +212,9 @@ class Execution:
         )
         looked = book.header.get("looked")
         stale = looked is None or self._work.clock.now() - datetime.fromisoformat(looked) >= work.settings.look_at_all
-        anew = self._is_full or stale or book.is_empty or book.header.get("rules") != self._rules(reading)
-        anew = anew or work.ledger.is_under_old_key  # fingerprints of rows were keyed by it as well
+        # under an older key of the ledger, fingerprints of rows were others too
+        stale = stale or work.ledger.is_under_old_key or book.header.get("rules") != self._rules(reading)
+        anew = self._is_full or stale or book.is_empty
         found = gather(segment, book, None if anew else some)
         self._clipped = allowed.clipped
         return found

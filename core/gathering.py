@@ -70,15 +70,15 @@ class Segment:
         self.reading, self.allowed, self.seed, self.memory = reading, allowed, seed, memory
         self.names = needed(reading.columns)
         # nothing proves that a reading was whole: who is missing from two in a row is not there any more
-        self.times = 1 if reading.proven else 2
+        self.passes = 1 if reading.proven else 2
         self._beat = beat
         require_columns(reading.columns, reading.segment.kind)
 
     def batches(self, size: int = _BATCH) -> Iterator[list[pa.RecordBatch]]:
-        """All rows, about `size` at a time, `times` over. Raises SegmentTorn if the source has changed meanwhile."""
+        """All rows, about `size` at a time, `passes` over. Raises SegmentTorn if the source has changed meanwhile."""
         held: list[pa.RecordBatch] = []
         height = rows = 0
-        for _ in range(self.times):
+        for _ in range(self.passes):
             for batch in self.reading.batches(self.names):
                 held.append(batch)
                 height += batch.num_rows
@@ -86,7 +86,7 @@ class Segment:
                 if height >= size:
                     yield held
                     held, height = [], 0
-                    self._beat(rows // self.times)
+                    self._beat(rows // self.passes)
             if not self.reading.complete():
                 raise SegmentTorn
         if held:
@@ -169,8 +169,8 @@ class Everybody:
         for rows, marks, table in ahead(self._said, segment.batches()):
             self._take(rows, marks, table)
         others = segment.allowed.choose({code: int(self._kinds[code]) for code in CODES.values()})
-        self.totals.rows = self._rows.rows // segment.times
-        self._counts //= segment.times
+        self.totals.rows = self._rows.rows // segment.passes
+        self._counts //= segment.passes
         self.totals.reasons = reasons_of(np.empty(0, np.uint8), dict(enumerate(self._counts.tolist())))
         self.totals.reasons = _plus(self.totals.reasons, "kind_left_out", others)
 

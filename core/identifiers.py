@@ -120,11 +120,6 @@ def bytes_of(values: pa.Array) -> U8:
     return raw[values.offset * 32 : (values.offset + len(values)) * 32].reshape(-1, 32)
 
 
-def digests_of(rows: U8) -> pa.Array:
-    """Rows of 32 bytes as digests."""
-    return pa.Array.from_buffers(DIGEST, len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
-
-
 def firsts(ascending: U64) -> Places:
     """The place of the first of each run of equal numbers."""
     return np.flatnonzero(np.diff(ascending, prepend=ascending[:1] ^ np.uint64(1))) if len(ascending) else np.empty(0, np.intp)

@@ -285,17 +285,18 @@ class _Prefix:
             _delete(self._store, self._at(name))
 
     def tidy(self) -> None:
+        before = time.time() - _STALE_S
         with _told():
-            there = list(itertools.chain.from_iterable(obstore.list(self._store, self._at("data"))))
-        named = set()
+            there = itertools.chain.from_iterable(obstore.list(self._store, self._at("data")))
+            stale = {one["path"] for one in there if one["last_modified"].timestamp() < before}
+        if not stale:  # nearly always
+            return
         for name in self.names():
             if name.endswith(".ledger"):
                 with suppress(FileNotFoundError):
-                    named.add(self.whole(name).decode())
+                    stale.discard(self.whole(name).decode())
         with _told():
-            for one in there:
-                if one["path"] not in named and time.time() - one["last_modified"].timestamp() > _STALE_S:
-                    _delete(self._store, one["path"])
+            _delete(self._store, *stale)
 
     def _at(self, name: str) -> str:
         return f"{self._prefix}/{name}"
@@ -319,7 +320,8 @@ class _OpenObject:
 
 class _ObjectDraft:
     def __init__(self, store: ObjectStore, prefix: str) -> None:
-        self._store, self._prefix, self._path = store, prefix, f"{prefix}/data/{secrets.token_hex(16)}"
+        self._store, self._prefix = store, prefix
+        self._path = f"{prefix}/data/{secrets.token_hex(16)}"
         self._writer = obstore.open_writer(store, self._path, buffer_size=_PART, max_concurrency=2)
         self._size, self._is_named = 0, False
 

@@ -1,8 +1,9 @@
 """Everything that the vault has sealed, sealed anew: after that an older key is needed by nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.store.database import Database
 from core.tables import ConnectionRow, InstallationRow, SyncRow
@@ -21,7 +22,7 @@ class SealedStore:
             connections = session.scalars(select(ConnectionRow).where(ConnectionRow.sealed_grant.is_not(None))).all()
             for row in connections:
                 row.sealed_grant = vault.again(row.sealed_grant or b"", bound_to=f"connection:{row.id}")
-            syncs = session.scalars(select(SyncRow).where(SyncRow.sealed_ledger_key != b"")).all()
+            syncs = _with_ledgers(session)
             for sync in syncs:
                 sync.sealed_ledger_key = vault.again(sync.sealed_ledger_key, bound_to=f"sync:{sync.id}")
             installations = session.scalars(select(InstallationRow)).all()
@@ -39,7 +40,7 @@ class SealedStore:
         """One more key for each sync's ledger: how many were given one, how many still have an older one to get rid of."""
         done = {"ledgers": 0, "waiting": 0}
         with self._database.write() as session:
-            for row in session.scalars(select(SyncRow).where(SyncRow.sealed_ledger_key != b"")):
+            for row in _with_ledgers(session):
                 keys = _keys(vault, row.id, row.sealed_ledger_key)
                 done["ledgers" if len(keys) == 1 else "waiting"] += 1
                 if len(keys) == 1:
@@ -55,6 +56,11 @@ class SealedStore:
             keys = _keys(vault, sync_id, row.sealed_ledger_key)
             if key in keys[1:]:
                 row.sealed_ledger_key = vault.seal(b"".join(keys[keys.index(key) :]), bound_to=f"sync:{sync_id}")
+
+
+def _with_ledgers(session: Session) -> Sequence[SyncRow]:
+    """All syncs that have a ledger, locked: of two who change its keys at once neither may lose the other's."""
+    return session.scalars(select(SyncRow).where(SyncRow.sealed_ledger_key != b"").order_by(SyncRow.id).with_for_update()).all()
 
 
 def _keys(vault: Vault, sync_id: str, sealed: bytes) -> list[bytes]:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from core.blocks import LedgerDamaged
 from core.book import Book, Choice
 from core.errors import ConfigError, LeaseLost, LedgerUnavailable
-from core.identifiers import LEDGER_SCHEMA, Identifiers, State, digests_of, heads
+from core.identifiers import DIGEST, LEDGER_SCHEMA, Identifiers, State, heads
 from core.ledger import ADDING, Ledger, Ledgers
 from core.shelves import Folders, Journal, Objects, Shelves
 
@@ -28,13 +29,17 @@ def shelves(request: pytest.FixtureRequest, tmp_path: Path) -> Shelves:
 
 
 def ledger(folder: Path, *, key: bytes = b"k" * 32) -> Ledger:
-    return Ledgers(Folders(folder), keys=lambda _: [key]).of("sync-1")
+    return on(Folders(folder), key)
+
+
+def on(shelves: Shelves, key: bytes = b"k" * 32) -> Ledger:
+    return Ledgers(shelves, keys=lambda _: [key]).of("sync-1")
 
 
 def table(n: int = 6, *, first: int = 0, state: State = State.SENDING) -> Identifiers:
     """Members `first` and on with one e-mail each, two in a batch."""
-    digests = b"".join(hashlib.sha256(f"{i}".encode()).digest() for i in range(first, first + n))
-    values = digests_of(np.frombuffer(digests, np.uint8).reshape(-1, 32))
+    digests = [hashlib.sha256(f"{i}".encode()).digest() for i in range(first, first + n)]
+    values = pa.array(digests, DIGEST)
     batch = [ADDING + i // 2 if state in (State.SENDING, State.LEAVING) else None for i in range(n)]
     columns = {"member": range(first, first + n), "kind": [0] * n, "head": heads(0, values), "state": [state] * n, "batch": batch}
     return Identifiers(pl.DataFrame(columns, schema=LEDGER_SCHEMA), values)
@@ -225,24 +230,24 @@ def test_a_generation_that_was_not_committed_leaves_nothing(tmp_path: Path) -> N
 
 
 def test_any_worker_goes_on_from_an_object_store(shelves: Shelves) -> None:
-    first = Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1")
+    first = on(shelves)
     first.generations()
     write(first, table(), {"audience": "A1"})
     first.done(ADDING, {1: "bad"})
-    late = Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1")
+    late = on(shelves)
     late.generations()
     late.sent(ADDING + 1, "request-7", {})
     first.done(ADDING + 2, {})
     first.close()
     late.close()
-    book = Book.of(Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1"))
+    book = Book.of(on(shelves))
     book.check()
     assert states(book) == [State.DELIVERED, State.REFUSED, State.SENDING, State.SENDING, 0, 0]
     assert (book.header, book.waiting) == ({"audience": "A1"}, {ADDING + 1: "request-7"})
 
 
 def test_of_two_workers_one_publishes_and_the_other_learns_it(shelves: Shelves) -> None:
-    frozen, successor = (Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1") for _ in range(2))
+    frozen, successor = (on(shelves) for _ in range(2))
     frozen.generations()
     successor.generations()
     write(successor, table(), {"by": "successor"})
@@ -259,14 +264,15 @@ def test_of_two_workers_one_publishes_and_the_other_learns_it(shelves: Shelves) 
 def test_what_a_kill_left_goes_after_a_day_and_nothing_else(
     shelves: Shelves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1")
+    one = on(shelves)
     one.generations()
     killed = shelves.of("sync-1").draft()
     killed.write(b"half a ledger")
     killed.publish("00000000.ledger")
     shelves.of("sync-1").drop("00000000.ledger")
     with suppress(AttributeError):
-        killed._file.close()  # type: ignore[attr-defined] # as the kernel does
+        # the kernel closes what a killed process had open; an object store's draft has no file
+        killed._file.close()  # type: ignore[attr-defined] # not part of a draft, which is ended by publish or discard
     now = time.time()
     monkeypatch.setattr("core.shelves.time.time", lambda: now + 100_000)
     write(one, table(), {"n": 1})
@@ -279,7 +285,7 @@ def test_what_a_kill_left_goes_after_a_day_and_nothing_else(
 
 
 def test_many_threads_records_reach_the_store_in_few_writes(shelves: Shelves) -> None:
-    one = Ledgers(shelves, keys=lambda _: [b"k" * 32]).of("sync-1")
+    one = on(shelves)
     one.generations()
     write(one, table(60), {})
     with ThreadPoolExecutor(8) as pool:

@@ -32,7 +32,9 @@ def test_a_ledgers_new_key_takes_over_with_the_next_refresh_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("moment", ["before commit", "after commit", "before done", "after done"])
-def test_another_worker_goes_on_from_the_object_store_where_one_died(tmp_path: Path, moment: str) -> None:
+def test_another_worker_goes_on_from_the_object_store_where_one_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
     desk = Desk(tmp_path, batch_rows=20)
     died = []
 
@@ -42,7 +44,7 @@ def test_another_worker_goes_on_from_the_object_store_where_one_died(tmp_path: P
             raise Killed
 
     desk.ledgers = DyingLedgers(Objects(f"file://{tmp_path}/store"), keys=lambda _: [b"k" * 32])
-    desk.ledgers.moment = dies  # type: ignore[method-assign] # once
+    monkeypatch.setattr(desk.ledgers, "moment", dies)
     desk.restart()
     desk.write(CROWD)
     desk.work()

@@ -57,8 +57,8 @@ def test_who_is_missing_from_one_of_two_readings_stays(desk: Desk) -> None:
     assert (last.counts.removed, last.counts.members, len(desk.platform.held())) == (20, 280, 280)
 
 
-def test_without_the_second_reading_somebody_would_leave(desk: Desk) -> None:
-    desk.source.proven = True  # type: ignore[attr-defined] # as if this source could know
+def test_without_the_second_reading_somebody_would_leave(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shaky, "proven", True)
     desk.write(ROWS)
     desk.refresh()
     assert len(desk.platform.held()) < 300
