@@ -364,5 +364,7 @@ def _told() -> Iterator[None]:
     """The store's own errors may name what nobody else should read; what happened is said in ours."""
     try:
         yield
-    except (BaseError, ValueError) as error:
+    except (FileNotFoundError, FileExistsError):  # answers, not trouble
+        raise
+    except (BaseError, OSError) as error:  # an upload that breaks off is an OSError
         raise LedgerUnavailable(f"The store of the ledgers does not answer ({type(error).__name__}).") from error

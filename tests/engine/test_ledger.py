@@ -14,6 +14,7 @@ import pytest
 from core.blocks import LedgerDamaged
 from core.book import Book, Choice
 from core.errors import ConfigError, LeaseLost, LedgerUnavailable
+from core.execution import is_passing
 from core.identifiers import DIGEST, LEDGER_SCHEMA, Identifiers, State, heads
 from core.ledger import ADDING, Ledger, Ledgers
 from core.shelves import Folders, Journal, Objects, Shelves
@@ -311,6 +312,21 @@ def test_a_store_that_fails_once_leaves_no_hole_in_a_journal() -> None:
     with pytest.raises(LedgerUnavailable):
         journal.keep()
     assert kept == [b""]
+
+
+def test_an_upload_that_breaks_off_is_the_stores_trouble_and_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def write(self, block: bytes) -> None:
+            raise OSError("connection reset, with the name of a bucket")
+
+        def closed(self) -> bool:
+            return True
+
+    monkeypatch.setattr("core.shelves.obstore.open_writer", lambda *_, **__: Broken())
+    with pytest.raises(LedgerUnavailable) as told:
+        write(on(Objects(f"file://{tmp_path}")), table(), {})
+    assert "bucket" not in str(told.value)
+    assert is_passing(told.value)
 
 
 def test_a_store_that_cannot_be_reached_is_said_without_what_it_held() -> None:
