@@ -13,6 +13,7 @@ from pydantic import ValidationError
 import cli_operate
 import cli_syncs
 from core.errors import SegsyncError
+from core.memory import settle
 
 app = typer.Typer(
     name="segsync",
@@ -105,6 +106,7 @@ def _watch_parent(stop: threading.Event) -> None:
 
 def main() -> NoReturn:
     """The entry point: a person's error is one sentence and exit code 2."""
+    settle()
     try:
         app()
     except SegsyncError as error:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import answering, engine, people, plain, scheduling, sending
+from core.memory import settle
 
 
 def alone(work: Callable[..., Any], *args: Any) -> Any:
     """The result of work in a fresh process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    with multiprocessing.get_context("spawn").Pool(1, initializer=settle) as pool:
         return pool.apply(work, args)
 
 

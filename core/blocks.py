@@ -16,6 +16,8 @@ from core.errors import SegsyncError
 from core.identifiers import U8, U32, U64
 
 HEAD = struct.Struct("<I12s")
+TAG = 16  # bytes that AES-GCM adds
+Block = bytes | bytearray
 _SIZES = struct.Struct("<I")
 _RANDOM = {"head", "member"}  # nothing to squeeze there
 
@@ -32,22 +34,26 @@ class Sealer:
         self._ciphers = [AESGCM(key) for key in keys]
         self.names = [blake2b(key, digest_size=8, person=b"name of a key").hexdigest() for key in keys]
 
-    def seal(self, plain: bytes, name: str, place: int, what: str) -> bytes:
+    def seal(self, plain: Block, name: str, place: int, what: str) -> bytearray:
         """A block."""
         nonce = secrets.token_bytes(12)
-        sealed = self._ciphers[-1].encrypt(nonce, plain, self._bound(name, place, what))
-        return HEAD.pack(len(sealed), nonce) + sealed
+        block = bytearray(HEAD.size + len(plain) + TAG)
+        HEAD.pack_into(block, 0, len(plain) + TAG, nonce)
+        self._ciphers[-1].encrypt_into(nonce, plain, self._bound(name, place, what), memoryview(block)[HEAD.size :])
+        return block
 
-    def open(self, block: bytes, name: str, place: int, what: str) -> bytes:
+    def open(self, block: Block, name: str, place: int, what: str) -> bytearray:
         """What is in a block. Raises LedgerDamaged."""
-        if len(block) < HEAD.size or len(block) != HEAD.size + HEAD.unpack_from(block)[0]:
+        size = len(block) - HEAD.size - TAG
+        if size < 0 or size + TAG != HEAD.unpack_from(block)[0]:
             raise LedgerDamaged
-        bound = self._bound(name, place, what)
+        bound, plain = self._bound(name, place, what), bytearray(size)
         for cipher in reversed(self._ciphers):
             try:
-                return cipher.decrypt(block[4 : HEAD.size], block[HEAD.size :], bound)
+                cipher.decrypt_into(block[4 : HEAD.size], memoryview(block)[HEAD.size :], bound, plain)
             except InvalidTag:
                 continue
+            return plain
         raise LedgerDamaged
 
     def _bound(self, name: str, place: int, what: str) -> bytes:
@@ -70,21 +76,18 @@ def pack(columns: Mapping[str, U64 | U32 | U8]) -> bytes:
     return b"".join([_SIZES.pack(len(words)), words, *parts])
 
 
-def unpack(block: bytes, *only: str) -> dict[str, Any]:
+def unpack(block: Block, *only: str) -> dict[str, Any]:
     """The columns again, or only some."""
     codec = pa.Codec("zstd", 1)
     size = _SIZES.unpack_from(block)[0]
     at = _SIZES.size + size
     found: dict[str, Any] = {}
     for name, dtype, count, length in json.loads(block[_SIZES.size : at]):
-        if only and name not in only:
-            at += length
-            continue
-        part = block[at : at + length]
-        kind = np.dtype(dtype)
-        raw = part if name in _RANDOM else codec.decompress(part, count * kind.itemsize, asbytes=True)
-        if name == "step":
-            raw = np.frombuffer(raw, np.uint8).reshape(8, -1).T.tobytes()
-        found[name] = np.frombuffer(raw, kind)
+        if not only or name in only:
+            part, kind = memoryview(block)[at : at + length], np.dtype(dtype)
+            raw = part if name in _RANDOM else codec.decompress(part, count * kind.itemsize)
+            if name == "step":
+                raw = np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(8, -1).T)
+            found[name] = np.frombuffer(raw, kind)
         at += length
     return found

@@ -12,10 +12,10 @@ from core.ahead import ahead
 from core.buckets import LAST
 from core.fingerprints import Marks, together
 from core.generation import UNSETTLED, Generation
-from core.identifiers import LEDGER_SCHEMA, NOTHING, U64, Identifiers, Mask, State, among, by_member, none, union, within
+from core.identifiers import LEDGER_SCHEMA, NOTHING, U64, Identifiers, Mask, Sieve, State, among, by_member, none, union, within
 from core.ledger import ADDING, Ledger
 
-GROUP = 1 << 18  # identifiers, or rows, that are looked at together
+GROUP = 1 << 17  # identifiers, or rows, that are looked at together
 PRESENT = [int(s) for s in (State.DELIVERED, State.SENDING, State.OWED, State.REFUSED)]
 
 
@@ -135,19 +135,34 @@ class Book:
         return by_member(found)
 
     def scan(self) -> Iterator[pl.DataFrame]:
-        """All identifiers without their values, in no order; some at a time."""
-        for place, one in enumerate(self._all):
-            for chunk in one.index["chunks"]:
-                frame = one.identifiers(chunk)
-                mask = self._counting(place, frame["member"].to_numpy())
-                yield frame if mask.all() else frame.filter(pl.Series(mask))
+        """All identifiers without their values, ascending by member; some at a time."""
+        if not self._all:
+            return
+
+        def look(where: tuple[int, Mapping[str, Any]]) -> pl.DataFrame:
+            place, chunk = where
+            frame = self._all[place].identifiers(chunk)
+            mask = self._counting(place, frame["member"].to_numpy())
+            return frame if mask.all() else frame.filter(pl.Series(mask))
+
+        others = [look((place, chunk)) for place, one in enumerate(self._all[1:], 1) for chunk in one.index["chunks"]]
+        later = pl.concat([pl.DataFrame(schema=LEDGER_SCHEMA), *others]).sort("member", maintain_order=True)
+        start = 0
+        for frame in ahead(look, ((0, chunk) for chunk in self._all[0].index["chunks"])):
+            stop = int(np.searchsorted(later["member"].to_numpy(), frame["member"][-1], side="right")) if frame.height else start
+            both = pl.concat([frame, later[start:stop]])
+            yield both.sort("member", maintain_order=True) if stop > start else frame
+            start = stop
+        if start < later.height:
+            yield later[start:]
 
     def holding(self, heads: U64) -> U64:
         """Members who hold one of these, ascending."""
+        wanted = Sieve(heads)
 
         def look(where: tuple[int, Mapping[str, Any]]) -> U64:
             place, chunk = where
-            member = self._all[place].holding(chunk, heads)
+            member = self._all[place].holding(chunk, wanted)
             return member[self._counting(place, member)]
 
         chunks = ((place, chunk) for place, one in enumerate(self._all) for chunk in one.index["chunks"])
@@ -174,7 +189,7 @@ class Book:
         if not self._all:
             return
         start, later = 0, self._later_rows[1].row
-        for chunk in self._all[0].index["rows"]:
+        for chunk in self._with_rows[0].index["rows"]:
             if chunk["of"] == "rows":
                 stop = int(np.searchsorted(later, np.uint64(chunk["last"]), side="right"))
                 yield partial(self._some_rows, chunk, start, stop)
@@ -184,21 +199,32 @@ class Book:
 
     def _some_rows(self, chunk: Mapping[str, Any], start: int, stop: int) -> Marks:
         dropped, later = self._later_rows
-        found = Marks(**self._all[0].rows(chunk))
-        kept = found.take(~among(found.row, dropped)) if len(dropped) else found
+        found = Marks(**self._with_rows[0].rows(chunk))
+        kept = found.take(~dropped(found.row)) if dropped else found
         return together([kept, later.between(start, stop)]).ascending() if stop > start else kept
 
     @cached_property
-    def _later_rows(self) -> tuple[U64, Marks]:
-        """Of the generations after the whole one: fingerprints that are gone from it, and rows that have come."""
+    def _with_rows(self) -> list[Generation]:
+        """The last generation that says all rows, and those after it."""
+        whole = [place for place, one in enumerate(self._all) if one.index["whole"] or one.index.get("all_rows")]
+        return self._all[whole[-1] :] if whole else []
+
+    @cached_property
+    def has_dead_rows(self) -> bool:
+        """Whether rows lie in it that a later generation has superseded."""
+        return len(self._with_rows) < len(self._all)
+
+    @cached_property
+    def _later_rows(self) -> tuple[Sieve | None, Marks]:
+        """Of the generations after the one that has all rows: fingerprints that are gone from it, and rows that have come."""
         dropped: list[U64] = []
         come = together([])
-        for one in self._all[1:]:
-            gone = one.dropped()
-            dropped.append(gone)
+        for one in self._with_rows[1:]:
+            dropped.append(one.dropped())
             more = [Marks(**one.rows(c)) for c in one.index["rows"] if c["of"] == "rows"]
-            come = together([come.take(~among(come.row, gone)), *more])
-        return union(*dropped), come.ascending()
+            come = together([come.take(~among(come.row, dropped[-1])), *more])
+        gone = union(*dropped)
+        return Sieve(gone) if len(gone) else None, come.ascending()
 
     def _pieces(self, choose: "Choice") -> Iterator[tuple[int, Identifiers]]:
         """By chunks of the whole generation, with the chosen members of later ones in their places."""
@@ -240,11 +266,11 @@ class Book:
         """Which of these members no later generation has replaced."""
         counts = np.ones(len(member), np.bool_)
         for later in self._all[place + 1 :]:
-            counts &= ~among(member, later.overrides)
+            counts &= ~later.overridden(member)
         return counts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice:
     """Which members: those of `keys` (ascending), all of them, those that are not settled, those in one of `ranges`."""
 
@@ -266,7 +292,11 @@ class Choice:
         """Which of these members are named: by key, by range, or as everybody."""
         if self.everybody:
             return np.ones(len(member), np.bool_)
-        return among(member, self.keys) | within(member, self.ranges)
+        return self._named(member) | within(member, self.ranges) if self.ranges else self._named(member)
+
+    @cached_property
+    def _named(self) -> Sieve:
+        return Sieve(self.keys)
 
 
 def unsettled(*, gone: bool) -> Callable[[pl.DataFrame], Mask]:

@@ -17,6 +17,7 @@ import polars as pl
 from core.book import PRESENT, Counts
 from core.identifiers import (
     LEDGER_SCHEMA,
+    NO_BATCH,
     NOTHING,
     U8,
     U64,
@@ -24,10 +25,12 @@ from core.identifiers import (
     Mask,
     State,
     among,
+    ascending,
     by_member,
     each,
     firsts,
     once,
+    order,
     union,
     within,
 )
@@ -121,9 +124,7 @@ class Comparison:
         holds at least what the platform holds; what it says is delivered the platform has.
         """
         for side in self._touched.sides():
-            if self._is_first:
-                self._tell(side, self.survey)
-            yield self._decide(side)
+            yield self._begin(side) if self._is_first else self._decide(side)
 
     # ── looking ──
 
@@ -132,7 +133,7 @@ class Comparison:
         late: list[U64] = []
         for side in self._touched.sides():
             head, member, state = _columns(side.old)
-            losing = (state != State.GONE) & ~among(_pairs(member, head), np.sort(_pairs(*_of(side.new))))
+            losing = (state != State.GONE) & ~among(_pairs(member, head), ascending(_pairs(*_of(side.new))))
             lost.append((head[losing], member[losing]))
             late.append(head[np.isin(state, self._late_states())])
         self._follow(_sorted_pairs(lost), union(*late))
@@ -222,6 +223,15 @@ class Comparison:
 
     # ── deciding ──
 
+    def _begin(self, side: Side) -> Identifiers:
+        """Where nobody was there before, everybody is to be added."""
+        member, found = side.new.column("member"), self.survey
+        members = len(firsts(member))
+        found.added, found.matchable, found.adds = found.added + members, found.matchable + members, found.adds + members
+        found.withdrawn = union(found.withdrawn, side.withdrawn)
+        found.kinds |= set(np.flatnonzero(np.bincount(side.new.column("kind"))).tolist())
+        return _stated(side.new, np.full(len(member), State.SENDING, np.uint8))
+
     def _needs(self, side: Side) -> tuple[Mask, Mask]:
         """For each current identifier, whether its member must be sent, and whether it may be taken along."""
         member, _ = _of(side.new)
@@ -238,13 +248,13 @@ class Comparison:
         """For each current identifier the ledger's state of the same one of the same member; 255 where there is none."""
         head, member, state = _columns(side.old)
         pairs = _pairs(member, head)
-        order = np.argsort(pairs)
-        pairs, wanted = pairs[order], _pairs(*_of(side.new))
+        places = order(pairs)
+        pairs, wanted = pairs[places], _pairs(*_of(side.new))
         found = np.full(len(wanted), 255, np.uint8)
         if len(pairs):
             at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
             same = pairs[at] == wanted
-            found[same] = state[order][at[same]]
+            found[same] = state[places][at[same]]
         return found
 
     def _leaving(self, side: Side) -> Mask:
@@ -274,15 +284,23 @@ class Comparison:
 def counted(decided: Identifiers, counts: Counts) -> None:
     """Adds what a decided range of members says to the numbers of a generation."""
     member, state = decided.column("member"), decided.column("state")
-    counts.present += len(each(member[np.isin(state, PRESENT)]))
-    counts.delivered += len(each(member[state == State.DELIVERED]))
-    counts.refused += int((state == State.REFUSED).sum())
-    counts.owed += len(each(member[state == State.OWED]))
+    there = np.bincount(state, minlength=len(State))
+
+    def members(*states: int) -> int:
+        some = int(there[list(states)].sum())
+        if some in {0, len(state)}:
+            return len(firsts(member)) if some else 0
+        return len(firsts(member[np.isin(state, states)]))
+
+    counts.present += members(*PRESENT)
+    counts.delivered += members(State.DELIVERED)
+    counts.refused += int(there[State.REFUSED])
+    counts.owed += members(State.OWED)
 
 
 def _stated(found: Identifiers, state: U8) -> Identifiers:
     frame = found.frame.select("member", "kind", "head").with_columns(
-        state=pl.Series(state, dtype=pl.UInt8), batch=pl.lit(None, dtype=pl.UInt32)
+        state=pl.Series(state, dtype=pl.UInt8), batch=pl.lit(NO_BATCH, dtype=pl.UInt32)
     )
     return Identifiers(frame.select(list(LEDGER_SCHEMA)), found.values)
 
@@ -306,5 +324,5 @@ def _pairs(member: U64, head: U64) -> U64:
 def _sorted_pairs(lost: list[tuple[U64, U64]]) -> tuple[U64, U64]:
     heads = np.concatenate([NOTHING, *(head for head, _ in lost)])
     owners = np.concatenate([NOTHING, *(member for _, member in lost)])
-    order = np.argsort(heads, kind="stable")
-    return heads[order], owners[order]
+    places = order(heads)
+    return heads[places], owners[places]

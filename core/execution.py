@@ -212,10 +212,10 @@ class Execution:
         )
         looked = book.header.get("looked")
         stale = looked is None or self._work.clock.now() - datetime.fromisoformat(looked) >= work.settings.look_at_all
-        # under an older key of the ledger, fingerprints of rows were others too
-        stale = stale or work.ledger.is_under_old_key or book.header.get("rules") != self._rules(reading)
-        anew = self._is_full or stale or book.is_empty
-        found = gather(segment, book, None if anew else some)
+        stale = stale or book.header.get("rules") != self._rules(reading)
+        # under an older key of the ledger, fingerprints of rows were others too; all of it is written anew
+        anew = self._is_full or book.is_empty or work.ledger.is_under_old_key
+        found = gather(segment, book, None if anew else some, rows_known=not stale)
         self._clipped = allowed.clipped
         return found
 
@@ -380,7 +380,7 @@ class Execution:
                 "matchable": self._counts.matchable,
                 "reasons": touched.totals.reasons,
             },
-            "looked": now if everybody else before.get("looked"),
+            "looked": now if touched.looked_at_all else before.get("looked"),
             "renewed": self._begun.isoformat() if is_renewed else before.get("renewed"),
         }
         return header | ({"removed": before["removed"]} if "removed" in before else {})

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import polars_hash as plh
 
-from core.identifiers import U8, U64, Mask, Places, firsts
+from core.identifiers import U8, U64, Mask, Places, firsts, order
 
 VERSION = "xxh3-1"
 _FOLD = np.uint64(0x9E3779B97F4A7C15)
@@ -36,7 +36,7 @@ class Marks(NamedTuple):
 
     def ascending(self) -> "Marks":
         """Each row once, by its fingerprint."""
-        places = np.argsort(self.row, kind="stable")
+        places = order(self.row)
         return self.take(places[firsts(self.row[places])])
 
 

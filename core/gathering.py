@@ -8,32 +8,36 @@ what does not fit is spilled (`Buckets`).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from core.ahead import ahead
+from core.ahead import Upto, ahead
 from core.book import GROUP, Book, Choice, unsettled
 from core.buckets import Buckets
 from core.difference import Side
 from core.errors import SegmentTorn
 from core.fingerprints import Marks, fingerprints, together
+from core.generation import LEAVING
 from core.identifiers import (
     CODES,
     DIGEST,
     NOTHING,
+    U8,
     U64,
     Identifiers,
     Places,
     State,
     among,
+    by_highest_byte,
     concatenated,
     each,
     firsts,
     joined,
     none,
-    once,
+    order,
     union,
 )
 from core.identity import REASONS, Rows, identify, needed, reasons_of, require_columns
@@ -44,14 +48,18 @@ from core.ports import ChannelTraits, Reading
 
 _WITHDRAWN, _NAMELESS = 255, 254  # in the place of a kind: a row without consent; a row with a member and nothing to send
 _BATCH = 1 << 16
+_KEPT = 1 << 20  # identifiers of sides that are kept
 _PREVIEW = 64 << 20  # bytes of memory: a preview is beside everything else that the process does
-_NEAR = np.uint64(40)
-_UPPER = np.uint64(((1 << 40) - 1) << 24)
 _ROWS = pa.schema([("row", pa.uint64()), ("member", pa.uint64()), ("reasons", pa.uint8())])
 
 
-# each identifier of a member once, who is without consent, how many have it, how many identifiers were too many
-Settled = tuple[Identifiers, U64, int, int]
+class Settled(NamedTuple):
+    """Of a range of keys: each identifier of a member once, who is without consent, how many have it, how many were too many."""
+
+    identifiers: Identifiers
+    withdrawn: U64
+    members: int
+    clipped: int
 
 
 @dataclass(slots=True)
@@ -101,7 +109,7 @@ class Segment:
         return fingerprints(frame, self.names, self.seed)
 
     def table(self, rows: Rows) -> pa.RecordBatch:
-        """Identifiers by member, with marks for who has none; ascending by member."""
+        """Identifiers by the highest byte of their member, with marks for who has none."""
         found = rows.identifiers
         consents = (rows.reasons & REASONS["no_consent"]) == 0
         marks = [(rows.member[~consents], _WITHDRAWN)]
@@ -115,9 +123,9 @@ class Segment:
         values = found.values.cast(self.schema.field("value").type)
         if blanks := len(member) - found.height:
             values = pa.concat_arrays([values, pa.array([bytes(32)] * blanks, values.type)])
-        order = np.argsort(member)
-        numbers = [pa.array(column[order]) for column in (member, kind, head)]
-        return pa.RecordBatch.from_arrays([*numbers, values.take(pa.array(order))], schema=self.schema)
+        places = by_highest_byte(member)
+        numbers = [pa.array(column[places]) for column in (member, kind, head)]
+        return pa.RecordBatch.from_arrays([*numbers, values.take(pa.array(places))], schema=self.schema)
 
     @property
     def clear(self) -> bool:
@@ -134,29 +142,33 @@ class Segment:
 
 
 class _Kept:
-    """Keeps the sides of a comparison where there is only one, so that what is small is made once."""
+    """Keeps the sides of a comparison where they are small, so that they are made once."""
 
     def __init__(self) -> None:
-        self._only: Side | None = None
+        self._sides: list[Side] | None = None
 
     def sides(self, look: Callable[[], Iterator[Side]]) -> Iterator[Side]:
         """All of them, looked for only where they are not kept."""
-        if self._only is not None:
-            yield self._only
+        if self._sides is not None:
+            yield from self._sides
             return
-        first, several = None, False
+        held: list[Side] = []
+        size = 0
         for side in look():
-            first, several = first or side, first is not None
+            size += side.old.height + side.new.height
+            held = [*held, side] if size <= _KEPT else []
             yield side
-        self._only = None if several else first
+        self._sides = held if size <= _KEPT else None
 
     def forget(self) -> None:
         """They have changed."""
-        self._only = None
+        self._sides = None
 
 
 class Everybody:
     """Everybody is touched: all members of the segment and of the ledger, a range of keys at a time."""
+
+    looked_at_all = True
 
     def __init__(self, segment: Segment, book: Book) -> None:
         self._segment, self._book = segment, book
@@ -166,8 +178,11 @@ class Everybody:
         self._kinds = np.zeros(256, np.int64)
         self._kept = _Kept()
         self.totals = Totals()
-        for rows, marks, table in ahead(self._said, segment.batches()):
-            self._take(rows, marks, table)
+        for reasons, marks, table in ahead(self._said, segment.batches()):
+            self._counts += np.bincount(reasons, minlength=32)
+            self._kinds += np.bincount(table.column(1).to_numpy(), minlength=256)
+            self._rows.add(marks)
+            self._found.add(table)
         others = segment.allowed.choose({code: int(self._kinds[code]) for code in CODES.values()})
         self.totals.rows = self._rows.rows // segment.passes
         self._counts //= segment.passes
@@ -185,35 +200,32 @@ class Everybody:
         self._found.close()
         self._rows.close()
 
-    def _said(self, batches: list[pa.RecordBatch]) -> tuple[Rows, U64, pa.RecordBatch]:
+    def _said(self, batches: list[pa.RecordBatch]) -> tuple[U8, pa.RecordBatch, pa.RecordBatch]:
         frame = framed(batches)
-        rows = self._segment.rows(frame)
-        return rows, self._segment.fingerprints(frame), self._segment.table(rows)
-
-    def _take(self, rows: Rows, marks: U64, table: pa.RecordBatch) -> None:
-        order = np.argsort(marks)
-        columns = [marks[order], rows.member[order], rows.reasons[order]]
-        self._rows.add(pa.RecordBatch.from_arrays([pa.array(c) for c in columns], schema=_ROWS))
-        self._counts += np.bincount(rows.reasons, minlength=32)
-        self._kinds += np.bincount(table.column(1).to_numpy(), minlength=256)
-        self._found.add(table)
+        rows, marks = self._segment.rows(frame), self._segment.fingerprints(frame)
+        places = by_highest_byte(marks)
+        columns = [pa.array(column[places]) for column in (marks, rows.member, rows.reasons)]
+        return rows.reasons, pa.RecordBatch.from_arrays(columns, schema=_ROWS), self._segment.table(rows)
 
     def sides(self) -> Iterator[Side]:
         return self._kept.sides(self._look)
 
     def _look(self) -> Iterator[Side]:
         totals = Totals(self.totals.rows, 0, self.totals.reasons)
-        for old, (new, withdrawn, members, clipped) in ahead(self._side, self._found.groups(GROUP, beside=self._book.size)):
-            self._segment.allowed.clipped |= bool(clipped)
-            totals.reasons = _plus(totals.reasons, "too_many_identifiers", clipped)
-            totals.members += members
-            totals.reasons = _plus(totals.reasons, "no_consent", len(withdrawn))
-            yield Side(old, new, withdrawn)
+        for old, found in ahead(self._side, self._found.groups(GROUP, beside=self._book.size)):
+            yield Side(old, found.identifiers, found.withdrawn)
+            self._add(totals, found)
         self.totals = totals
 
-    def _side(self, group: tuple[int, int, pa.Table]) -> tuple[Identifiers, Settled]:
-        low, high, table = group
-        return self._book.between(low, high), settled(table, self._segment.allowed)
+    def _side(self, group: tuple[int, int, Callable[[], pa.Table]]) -> tuple[Identifiers, Settled]:
+        low, high, rows = group
+        return self._book.between(low, high), settled(rows(), self._segment.allowed)
+
+    def _add(self, totals: Totals, found: Settled) -> None:
+        self._segment.allowed.clipped |= bool(found.clipped)
+        totals.reasons = _plus(totals.reasons, "too_many_identifiers", found.clipped)
+        totals.members += found.members
+        totals.reasons = _plus(totals.reasons, "no_consent", len(found.withdrawn))
 
     def others(self, heads: U64) -> U64:
         return heads[:0]
@@ -221,11 +233,49 @@ class Everybody:
     def touch(self, members: U64) -> None:
         raise AssertionError(f"{len(members)} others, of whom there are none")
 
+    def hand_over(self, some: "Some", most: int) -> bool:
+        """Who carries other identifiers than the ledger says is all that `some` has to look at; False if there are too many.
+
+        `most`: identifiers.
+        """
+        new: list[Identifiers] = []
+        members, withdrawn = NOTHING, NOTHING
+        size = 0
+        totals = Totals(self.totals.rows, 0, self.totals.reasons)
+        before = Upto(ahead(_carried, self._book.scan()))
+        pairs = ((before.take(high), rows) for _, high, rows in self._found.groups(GROUP))
+        for found, differing in ahead(self._differing, pairs):
+            self._add(totals, found)
+            new.append(found.identifiers)
+            members, withdrawn = union(members, differing), union(withdrawn, found.withdrawn)
+            size += found.identifiers.height + len(differing)
+            if size > most:
+                return False
+        some.read(joined(new), members, beside=NOTHING, withdrawn=withdrawn[among(withdrawn, members)])
+        some.totals, some.all_rows = totals, self
+        return True
+
+    def _differing(self, pair: tuple[tuple[U64, ...] | None, Callable[[], pa.Table]]) -> tuple[Settled, U64]:
+        """Of a range of members: what is found of those who carry other identifiers than before, and who they are."""
+        found = settled(pair[1](), self._segment.allowed)
+        before, was = pair[0] or (NOTHING, NOTHING)
+        now, sums = _sums(found.identifiers.column("member"), found.identifiers.column("head"))
+        if np.array_equal(before, now):
+            differing = now[was != sums]
+        else:
+            same = np.zeros(len(now), np.bool_)
+            if len(before):
+                at = np.minimum(np.searchsorted(before, now), len(before) - 1)
+                same = (before[at] == now) & (was[at] == sums)
+            differing = union(now[~same], before[~among(before, now)])
+        theirs = found.identifiers.where(among(found.identifiers.column("member"), differing))
+        return found._replace(identifiers=theirs), differing
+
     def write_rows(self, out: Writing) -> None:
-        """The segment's rows, for a whole generation."""
-        for _, _, table in self._rows.groups(GROUP):
-            found = Marks(*(table.column(name).to_numpy() for name in _ROWS.names))
-            out.rows("rows", **found.ascending()._asdict())
+        """The segment's rows, in the place of all that older generations say of them."""
+        out.supersede_rows()
+        for found in ahead(_ascending, (rows for _, _, rows in self._rows.groups(GROUP))):
+            out.rows("rows", **found._asdict())
 
 
 class Some:
@@ -243,6 +293,7 @@ class Some:
         self._keys = self._refused() if retry_refused and book.counts.refused else NOTHING
         self._kept = _Kept()
         self.totals = Totals()
+        self.all_rows: Everybody | None = None  # whose rows take the place of all that the ledger knows
         self._come = together([])
         self._dropped = NOTHING
 
@@ -257,9 +308,14 @@ class Some:
         self._come, self._dropped = come, dropped
 
     @property
+    def looked_at_all(self) -> bool:
+        """Whether everybody was read to find whom to look at."""
+        return self.all_rows is not None
+
+    @property
     def has_news(self) -> bool:
         """Whether rows came or went."""
-        return bool(len(self._come.row) or len(self._dropped))
+        return bool(self.all_rows or len(self._come.row) or len(self._dropped))
 
     def touched(self) -> U64:
         """All members whom an own record of this plan replaces."""
@@ -267,7 +323,10 @@ class Some:
         return union(self._keys, self._new.column("member"), *found)
 
     def write_rows(self, out: Writing) -> None:
-        """What changed of the segment's rows, or all of them for a whole generation."""
+        """What changed of the segment's rows, or all of them."""
+        if self.all_rows:
+            self.all_rows.write_rows(out)
+            return
         if not out.whole:
             out.rows("dropped", row=self._dropped)
             out.rows("rows", **self._come._asdict())
@@ -304,6 +363,8 @@ class Some:
     def close(self) -> None:
         """Forgets what was read."""
         self._kept.forget()
+        if self.all_rows:
+            self.all_rows.close()
 
     def _current(self, low: int, high: int, old: Identifiers) -> Identifiers:
         member = old.column("member")
@@ -316,7 +377,7 @@ class Some:
         if not fresh.height:
             return Identifiers(stays.frame.select("member", "kind", "head"), stays.values)
         both = joined([Identifiers(p.frame.select("member", "kind", "head"), p.values) for p in (stays, fresh)])
-        return distinct(both, self._allowed)[0]
+        return distinct(both, order(both.column("member")), self._allowed)[0]
 
     def _refused(self) -> U64:
         found = [f.filter(pl.col("state") == State.REFUSED)["member"].to_numpy() for f in self._book.scan()]
@@ -324,52 +385,62 @@ class Some:
 
 
 def settled(table: pa.Table, allowed: Allowed) -> Settled:
-    """Of one range of keys: each identifier of a member once, who is without consent, how many have it, how many were too many.
-
-    Of several rows the strictest consent counts.
-    """
-    frame = pl.DataFrame({name: table.column(name).to_numpy() for name in ("member", "kind", "head")})
+    """One range of keys. Of several rows the strictest consent counts."""
     values = table.column("value")
+    frame = pl.DataFrame({name: table.column(name).to_numpy() for name in ("member", "kind", "head")})
     whole = Identifiers(frame, concatenated(values.chunks) if values.num_chunks else pa.array([], values.type))
-    member, kind = whole.column("member"), whole.column("kind")
-    everybody = once(member)
-    withdrawn = once(member[kind == _WITHDRAWN])
-    stays = kind < _NAMELESS
+    places = order(whole.column("member"))
+    member, kind = whole.column("member")[places], whole.column("kind")[places]
+    withdrawn = each(member[kind == _WITHDRAWN])
+    members = len(firsts(member)) - len(withdrawn)
+    stays = allowed.mask(kind)  # marks are no kind that is taken
     if len(withdrawn):
         stays &= ~among(member, withdrawn)
-    found, clipped = distinct(whole.where(stays & allowed.mask(kind)), allowed)
-    return found, withdrawn, len(everybody) - len(withdrawn), clipped
+    found, clipped = distinct(whole, places if stays.all() else places[stays], allowed)
+    return Settled(found, withdrawn, members, clipped)
 
 
-def distinct(found: Identifiers, allowed: Allowed) -> tuple[Identifiers, int]:
-    """Each identifier of a member once, ascending, at most as many as the channel takes; how many were too many."""
-    if not found.height:
-        return none(), 0
-    order = _order(found)
-    member, head, kind = (found.column(n)[order] for n in ("member", "head", "kind"))
-    fresh = np.ones(len(order), np.bool_)
-    fresh[1:] = (member[1:] != member[:-1]) | (head[1:] != head[:-1]) | (kind[1:] != kind[:-1])
-    kept = found.take(order[fresh])
-    most = allowed.traits.max_identifiers
-    if allowed.traits.one_of_each or kept.height <= most:
-        return kept, 0
-    member = member[fresh]
+def distinct(found: Identifiers, places: Places, allowed: Allowed) -> tuple[Identifiers, int]:
+    """Each identifier of a member once, at most as many as the channel takes; how many were too many.
+
+    `places`: where to take them from, ascending by member; so are those given back.
+    """
+    member, head, kind = (found.column(n)[places] for n in ("member", "head", "kind"))
     starts = firsts(member)
-    rank = np.arange(len(member)) - np.repeat(starts, np.diff(starts, append=len(member)))
-    return kept.where(rank < most), int((rank >= most).sum())
+    sizes = np.diff(starts, append=len(member))
+    most = len(member) if allowed.traits.one_of_each else allowed.traits.max_identifiers
+    many = np.repeat(sizes > min(most, 2), sizes)  # two that are equal are beside each other
+    if many.any():
+        within = np.flatnonzero(many)
+        within_order = within[np.lexsort((kind[within], head[within], member[within]))]
+        places = places.copy()
+        places[within], head[within], kind[within] = places[within_order], head[within_order], kind[within_order]
+    fresh = np.ones(len(member), np.bool_)
+    fresh[1:] = (member[1:] != member[:-1]) | (head[1:] != head[:-1]) | (kind[1:] != kind[:-1])
+    clipped = 0
+    if most < len(member):
+        nth = np.cumsum(fresh)
+        rank: Places = nth - np.repeat(nth[starts], sizes)  # how many of the same member stand before
+        clipped = int((fresh & (rank >= most)).sum())
+        fresh &= rank < most
+    return found.take(places if fresh.all() else places[fresh]), clipped
 
 
-def _order(found: Identifiers) -> Places:
-    """Where identifiers are by member and head, ascending: sorted by 64 bits of both, which nearly always tells them apart."""
-    member, head = found.column("member"), found.column("head")
-    low = member.min()
-    shift = np.uint64(64 - max(int(member.max() - low).bit_length(), 1))
-    order = np.argsort((((member - low) << shift) & _UPPER) | (head >> _NEAR))
-    member, near = member[order], head[order]
-    same = member[1:] == member[:-1]
-    if (member[1:] < member[:-1]).any() or (same & (near[1:] != near[:-1]) & (near[1:] >> _NEAR == near[:-1] >> _NEAR)).any():
-        return np.lexsort((found.column("kind"), head, found.column("member")))
-    return order
+def _carried(frame: pl.DataFrame) -> tuple[U64, U64]:
+    """What a ledger's members carry; what was removed, or is to be, they do not."""
+    there = ~np.isin(frame["state"].to_numpy(), LEAVING)
+    return _sums(frame["member"].to_numpy()[there], frame["head"].to_numpy()[there])
+
+
+def _sums(member: U64, head: U64) -> tuple[U64, U64]:
+    """Each member, ascending, and the sum of its identifiers' heads: equal for equal identifiers, whatever their order."""
+    starts = firsts(member)
+    return member[starts], np.add.reduceat(head, starts) if len(starts) else NOTHING
+
+
+def _ascending(rows: Callable[[], pa.Table]) -> Marks:
+    table = rows()
+    return Marks(*(table.column(name).to_numpy() for name in _ROWS.names)).ascending()
 
 
 def framed(batches: list[pa.RecordBatch]) -> pl.DataFrame:

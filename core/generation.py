@@ -4,6 +4,7 @@ import json
 import struct
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,31 @@ import polars as pl
 import pyarrow as pa
 
 from core.blocks import HEAD, LedgerDamaged, Sealer, unpack
-from core.identifiers import DIGEST, LEDGER_SCHEMA, NOTHING, U64, Identifiers, Mask, Places, State, among, each, none
+from core.identifiers import (
+    DIGEST,
+    LEDGER_SCHEMA,
+    NO_BATCH,
+    NOTHING,
+    U8,
+    U32,
+    U64,
+    Identifiers,
+    Mask,
+    Places,
+    Sieve,
+    State,
+    among,
+    each,
+    none,
+    union,
+)
 from core.shelves import Shelf
 
 MAGIC = b"SEGLEDG2"
 TRAILER = struct.Struct("<Q")
-NO_BATCH = (1 << 32) - 1
 UNSETTLED = [int(s) for s in (State.SENDING, State.OWED, State.LEAVING, State.GONE)]
 LEAVING = [int(State.LEAVING), int(State.GONE)]
+_BESIDE = ("kind", "head", "state", "batch")
 KEYS = {"rows": "row", "dropped": "row", "overrides": "member"}
 
 
@@ -39,6 +57,7 @@ class Generation:
         self.index: dict[str, Any] = json.loads(self._block((at, size - TRAILER.size - at), "index"))
         self.header: Mapping[str, Any] = self.index["header"]
         self.overrides = self._read_all("overrides", "member")
+        self.overridden = Sieve(self.overrides)
         self.waiting: dict[int, str] = {}
         self.refused: dict[int, Mapping[int, str]] = {}
         self.done: set[int] = set()
@@ -53,15 +72,22 @@ class Generation:
 
     def identifiers(self, chunk: Mapping[str, Any]) -> pl.DataFrame:
         """One chunk's identifiers without their values, as the journals have made them."""
-        return self._frame(unpack(self._block(chunk["light"], "light", chunk["place"])), None)
+        columns = unpack(self._block(chunk["light"], "light", chunk["place"]))
+        member = np.repeat(np.cumsum(columns["step"], dtype=np.uint64), columns["many"])
+        return self._frame(member, {name: columns[name] for name in _BESIDE})
 
     def chosen(self, chunk: Mapping[str, Any], choose: Callable[[U64], Mask]) -> Identifiers:
         """One chunk's identifiers of chosen members."""
         columns = unpack(self._block(chunk["light"], "light", chunk["place"]))
-        places = np.flatnonzero(choose(_members(columns)))
-        if not len(places):
+        members, many = np.cumsum(columns["step"], dtype=np.uint64), columns["many"].astype(np.int64)
+        chosen = np.flatnonzero(choose(members))
+        if not len(chosen):
             return none(LEDGER_SCHEMA)
-        return Identifiers(self._frame(columns, places), self.values(chunk, columns["head"], places))
+        sizes = many[chosen]
+        before = np.cumsum(sizes) - sizes
+        places = np.arange(int(sizes.sum())) + np.repeat((np.cumsum(many) - many)[chosen] - before, sizes)
+        frame = self._frame(np.repeat(members[chosen], sizes), {name: columns[name][places] for name in _BESIDE})
+        return Identifiers(frame, self.values(chunk, columns["head"], places))
 
     def values(self, chunk: Mapping[str, Any], head: U64, places: Places) -> pa.Array:
         """Values of one chunk at these places; `head`: the heads of the whole chunk."""
@@ -74,10 +100,10 @@ class Generation:
         with pa.ipc.open_stream(block) as stream:
             return stream.read_all().column(0).combine_chunks().take(pa.array(places))
 
-    def holding(self, chunk: Mapping[str, Any], heads: U64) -> U64:
+    def holding(self, chunk: Mapping[str, Any], heads: Callable[[U64], Mask]) -> U64:
         """Members who hold one of these, ascending; what was removed is not held."""
         columns = unpack(self._block(chunk["light"], "light", chunk["place"]), "step", "many", "head", "state")
-        hits = np.flatnonzero(among(columns["head"], heads))
+        hits = np.flatnonzero(heads(columns["head"]))
         if chunk["leaving"] and len(hits):
             hits = hits[~np.isin(columns["state"][hits], LEAVING)]
         if not len(hits):
@@ -91,13 +117,30 @@ class Generation:
         columns[KEYS[chunk["of"]]] = np.cumsum(columns.pop("step"), dtype=np.uint64)
         return columns
 
-    def _frame(self, columns: Mapping[str, Any], places: Places | None) -> pl.DataFrame:
-        taken = {"member": _members(columns)} | {name: columns[name] for name in ("kind", "head", "state", "batch")}
-        if places is not None:
-            taken = {name: column[places] for name, column in taken.items()}
-        frame = pl.DataFrame(taken, schema=LEDGER_SCHEMA)
-        frame = frame.with_columns(pl.when(pl.col("batch") != NO_BATCH).then(pl.col("batch")).alias("batch"))
-        return apply(frame, self.done, self.refused)
+    def _frame(self, member: U64, beside: dict[str, Any]) -> pl.DataFrame:
+        return pl.DataFrame({"member": member, **self._applied(member, **beside)}, schema=LEDGER_SCHEMA)
+
+    def _applied(self, member: U64, *, kind: U8, head: U64, state: U8, batch: U32) -> dict[str, Any]:
+        """After the batches that are done: what was sending is delivered or refused, what was leaving is gone."""
+        finished = np.isin(batch, self._done) if self.done else np.zeros(0, np.bool_)
+        if finished.any():
+            bad = self._bad
+            sending = finished & (state == State.SENDING)
+            state = np.where(finished & (state == State.LEAVING), np.uint8(State.GONE), state)
+            state[sending] = State.DELIVERED
+            if len(bad):
+                state[sending & among(member, bad)] = State.REFUSED
+            batch = np.where(finished, np.uint32(NO_BATCH), batch)
+        return {"kind": kind, "head": head, "state": state, "batch": batch}
+
+    @cached_property
+    def _done(self) -> U32:
+        return np.array(sorted(self.done), np.uint32)
+
+    @cached_property
+    def _bad(self) -> U64:
+        """Members who were not taken."""
+        return union(np.array([m for batch in self.done & self.refused.keys() for m in self.refused[batch]], np.uint64))
 
     def _read_all(self, of: str, name: str) -> U64:
         parts = [self.rows(c)[name] for c in self.index["rows"] if c["of"] == of]
@@ -107,7 +150,7 @@ class Generation:
         """Fingerprints of rows that this generation's plan no longer found."""
         return self._read_all("dropped", "row")
 
-    def _block(self, place: Sequence[int], what: str, bound: int | None = None) -> bytes:
+    def _block(self, place: Sequence[int], what: str, bound: int | None = None) -> bytearray:
         at, size = place
         return self._sealer.open(self._file.read(at, size), self._name, at if bound is None else bound, what)
 
@@ -140,28 +183,3 @@ def records(data: bytes, name: str, sealer: Sealer) -> Iterator[Mapping[str, Any
                 return
             raise
         at, count = end, count + 1
-
-
-def apply(frame: pl.DataFrame, done: set[int], refused: Mapping[int, Mapping[int, str]]) -> pl.DataFrame:
-    """Identifiers after these batches: what was sending is delivered or refused, what was leaving is gone."""
-    if not done or not frame["batch"].is_not_null().any():
-        return frame
-    finished = pl.col("batch").is_in(pl.Series(sorted(done), dtype=pl.UInt32).implode()).fill_null(value=False)
-    leaving = finished & (pl.col("state") == State.LEAVING)
-    sending = finished & (pl.col("state") == State.SENDING)
-    bad = [member for batch in done & refused.keys() for member in refused[batch]]
-    is_bad = pl.col("member").is_in(pl.Series(bad, dtype=pl.UInt64).implode())
-    state = pl.when(is_bad).then(_lit(State.REFUSED)).otherwise(_lit(State.DELIVERED)) if bad else _lit(State.DELIVERED)
-    return frame.with_columns(
-        state=pl.when(leaving).then(_lit(State.GONE)).when(sending).then(state).otherwise("state"),
-        batch=pl.when(~finished).then("batch"),
-    )
-
-
-def _lit(state: State) -> pl.Expr:
-    return pl.lit(int(state), dtype=pl.UInt8)
-
-
-def _members(columns: Mapping[str, Any]) -> U64:
-    """The member of each identifier of a chunk."""
-    return np.repeat(np.cumsum(columns["step"], dtype=np.uint64), columns["many"])

@@ -44,11 +44,12 @@ class State(IntEnum):
 
 SCHEMA = {"member": pl.UInt64, "kind": pl.UInt8, "head": pl.UInt64}
 LEDGER_SCHEMA = SCHEMA | {"state": pl.UInt8, "batch": pl.UInt32}
+NO_BATCH = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """A frame with the columns above, and its values. A ledger's has `state` and `batch` too: the request that makes it final."""
+    """A frame with the columns above, and its values. A ledger's has `state` too, and `batch`: the request that ends it."""
 
     frame: pl.DataFrame
     values: pa.Array
@@ -94,7 +95,7 @@ def by_member(parts: Iterable[Identifiers]) -> Identifiers:
     if not found.height:
         return none(LEDGER_SCHEMA)
     member = found.column("member")
-    return found.take(np.argsort(member, kind="stable")) if (member[1:] < member[:-1]).any() else found
+    return found.take(order(member)) if (member[1:] < member[:-1]).any() else found
 
 
 def concatenated(values: Sequence[pa.Array]) -> pa.Array:
@@ -130,9 +131,42 @@ def each(ascending: U64) -> U64:
     return ascending[firsts(ascending)]
 
 
+def ascending(numbers: U64) -> U64:
+    """The same numbers in order. Polars' sort takes a third of the time that NumPy's does."""
+    return pl.Series(numbers).sort(multithreaded=False).to_numpy()
+
+
+def order(numbers: U64) -> Places:
+    """Where they stand in ascending order, equal ones as they come.
+
+    Sorted are numbers whose upper bits are theirs and whose lower ones are the place: four times as fast as to sort places.
+    Where that leaves two in the wrong order, those whose upper bits are alike are sorted again.
+    """
+    if len(numbers) < 2:
+        return np.arange(len(numbers))
+    low = numbers.min()
+    shift = np.uint64(64 - max(int(numbers.max() - low).bit_length(), 1))
+    below = np.uint64((1 << (len(numbers) - 1).bit_length()) - 1)
+    marked = ascending((((numbers - low) << shift) & ~below) | np.arange(len(numbers), dtype=np.uint64))
+    places = (marked & below).astype(np.intp)
+    found = numbers[places]
+    wrong = np.flatnonzero(found[1:] < found[:-1])
+    if len(wrong):
+        upper = marked & ~below
+        again = among(upper, each(upper[wrong]))
+        some = places[again]
+        places[again] = some[np.argsort(numbers[some], kind="stable")]
+    return places
+
+
+def by_highest_byte(numbers: U64) -> Places:
+    """Where they stand in the order of their highest byte."""
+    return np.argsort((numbers >> np.uint64(56)).astype(np.uint8), kind="stable")
+
+
 def once(numbers: U64) -> U64:
     """Each number once, ascending; NumPy's own `unique` hashes them first, which takes ten times as long."""
-    return each(np.sort(numbers))
+    return each(ascending(numbers))
 
 
 def union(*parts: U64) -> U64:
@@ -148,22 +182,35 @@ def within(numbers: U64, ranges: Iterable[tuple[int, int]]) -> Mask:
     return found
 
 
-def among(values: U64, wanted: U64) -> Mask:
-    """Which of `values` occur in `wanted`, which is sorted. Few against many: a bitmap lets almost all pass by."""
-    found = np.zeros(len(values), np.bool_)
-    if not len(values) or not len(wanted):
+class Sieve:
+    """Which of many numbers occur among few, asked again and again: a bitmap of their lowest bits lets nearly all pass by."""
+
+    def __init__(self, wanted: U64) -> None:
+        """`wanted`: ascending."""
+        self._wanted = wanted
+        bits = min(max(len(wanted).bit_length() + 4, 12), 24)
+        self._low = np.uint64((1 << bits) - 1)
+        self._marked = np.zeros(1 << bits, np.bool_)
+        self._marked[(wanted & self._low).view(np.int64)] = True
+
+    def __call__(self, values: U64) -> Mask:
+        found = self._marked.take((values & self._low).view(np.int64))
+        places = np.flatnonzero(found)
+        found[places] = _direct(values[places], self._wanted)
         return found
-    if len(values) > _MANY:
-        bits = 20 if len(wanted) < 1 << 15 else 24
-        marked = np.zeros(1 << bits, np.bool_)
-        marked[(wanted >> np.uint64(64 - bits)).astype(np.intp)] = True
-        places = np.flatnonzero(marked[(values >> np.uint64(64 - bits)).astype(np.intp)])
-    else:
-        places = np.arange(len(values))
-    asked = values[places]
-    at = np.searchsorted(wanted, asked)
+
+
+def among(values: U64, wanted: U64) -> Mask:
+    """Which of `values` occur in `wanted`, which is ascending."""
+    return Sieve(wanted)(values) if len(values) > _MANY else _direct(values, wanted)
+
+
+def _direct(values: U64, wanted: U64) -> Mask:
+    if not len(values) or not len(wanted):
+        return np.zeros(len(values), np.bool_)
+    at = np.searchsorted(wanted, values)
     at[at == len(wanted)] = 0
-    found[places] = wanted[at] == asked
+    found: Mask = wanted[at] == values
     return found
 
 

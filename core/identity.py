@@ -13,7 +13,7 @@ travel in clear, so there is no address); of companies domain, name and page. A 
 it has columns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -29,7 +29,8 @@ from core.models import Channel, IdentifierKind, SegmentKind
 from core.ports import ColumnMap
 
 _EMAIL = r"^[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}$"
-RULES = 2  # grows when the same row would give other identifiers
+_MARKS = ["(0)", " ", "\u00a0", "\t", "(", ")", ".", "-", "/"]  # what people write between the digits of a phone number
+RULES = 3  # grows when the same row would give other identifiers
 NO_CONSENT, NO_IDENTIFIER = "no_consent", "no_identifier"
 REASONS = {"email_invalid": 1, "phone_invalid": 2, "mobile_invalid": 4, NO_IDENTIFIER: 8, NO_CONSENT: 16}
 _Found = tuple[IdentifierKind, Places, pa.Array]
@@ -120,25 +121,29 @@ def _members(frame: pl.DataFrame, columns: ColumnMap, naming: list[_Found]) -> t
 
 def _contacts(frame: pl.DataFrame, columns: ColumnMap, channel: Channel, reasons: U8) -> list[_Found]:
     """Of each column of e-mail, phone or mobile id the rows that have a good one, and its value; bad ones are marked."""
-    good: list[tuple[IdentifierKind, pl.Series]] = []
+    found: list[_Found] = []
     for text in frame.select(_email(column, channel).alias(column) for column in columns.email):
         right = text.str.contains(_EMAIL)
         reasons[_wrong(text, right)] |= REASONS["email_invalid"]
-        good.append((IdentifierKind.EMAIL, pl.select(pl.when(right).then(text)).to_series()))
+        found.append((IdentifierKind.EMAIL, _places(right), _sha256(text.filter(right))))
     if channel is not Channel.LINKEDIN:
         for column in columns.phone:
-            number, bad = _phones(frame, column, columns)
-            reasons[bad] |= REASONS["phone_invalid"]
-            plus = number if channel is not Channel.GOOGLE else pl.select(pl.concat_str([pl.lit("+"), number])).to_series()
-            good.append((IdentifierKind.PHONE, plus))
-    found: list[_Found] = [(kind, np.flatnonzero(text.is_not_null().to_numpy()), _sha256(text)) for kind, text in good]
+            for rows, number, bad in _phones(frame, column, columns):
+                reasons[bad] |= REASONS["phone_invalid"]
+                plus = number if channel is not Channel.GOOGLE else pl.select(pl.concat_str([pl.lit("+"), number])).to_series()
+                found.append((IdentifierKind.PHONE, rows, _sha256(plus)))
     for column in columns.mobile:
         text = frame.select(pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase()).to_series()
         right = text.str.contains(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$").fill_null(value=False)
         reasons[_wrong(text, right)] |= REASONS["mobile_invalid"]
         values = text.filter(right).cast(pl.Binary).to_arrow().cast(pa.binary())
-        found.append((IdentifierKind.MOBILE, np.flatnonzero(right.to_numpy()), values))
+        found.append((IdentifierKind.MOBILE, _places(right), values))
     return found
+
+
+def _places(chosen: pl.Series) -> Places:
+    """Where a column says yes."""
+    return np.flatnonzero(chosen.fill_null(value=False).to_numpy())
 
 
 def _wrong(text: pl.Series, right: pl.Series) -> Mask:
@@ -157,23 +162,34 @@ def _email(column: str, channel: Channel) -> pl.Expr:
     return text
 
 
-def _phones(frame: pl.DataFrame, column: str, columns: ColumnMap) -> tuple[pl.Series, Mask]:
-    """E.164 without its plus, null where there is none; and where something stands that is no number."""
+def _phones(frame: pl.DataFrame, column: str, columns: ColumnMap) -> Iterator[tuple[Places, pl.Series, Places]]:
+    """Some rows, their E.164 without its plus, and rows where something stands that is no number.
+
+    First those written in E.164 already; then what a pattern knows once marks are left out; the rest is asked of `phonenumbers`,
+    once a spelling.
+    """
+    text = frame.select(pl.col(column).cast(pl.String).str.strip_chars()).to_series()
+    plain = text.str.contains(r"^\+[1-9][0-9]{7,14}$")
+    yield _places(plain), text.filter(plain).str.slice(1), np.empty(0, np.intp)
+    other = _places(~plain & (text != ""))
+    if not len(other):
+        return
     country = pl.col(columns.country).str.strip_chars().str.to_uppercase() if columns.country else pl.lit(None, dtype=pl.String)
     if columns.default_country:
         country = country.fill_null(columns.default_country)
-    text = pl.col(column).cast(pl.String).str.strip_chars()
-    plain = pl.col("text").str.replace("(0)", "", literal=True).str.replace_all(r"[\s().\-/]", "")
-    given = frame.select(text=text, country=country).with_columns(value=plain.str.extract(r"^(?:\+|00)([1-9]\d{7,14})$", 1))
-    odd = given.select(pl.col("value").is_null() & pl.col("text").is_not_null() & (pl.col("text") != "")).to_series()
-    if odd.any():  # the columnar pattern knows what is written with its country; the rest is asked once a spelling
+    given = frame[other].select(text=text[other], country=country)
+    bare = given["text"].str.replace_many(_MARKS, [""] * len(_MARKS), leftmost=True)
+    digits = pl.when(bare.str.starts_with("+")).then(bare.str.slice(1)).otherwise(bare.str.slice(2))
+    given = given.with_columns(value=pl.when(bare.str.contains(r"^(?:\+|00)[1-9][0-9]{7,14}$")).then(digits))
+    odd = given["value"].is_null()
+    if odd.any():
         asked = given.filter(odd).select("text", "country").unique()
         values = [_e164(t, c) for t, c in asked.iter_rows()]
         asked = asked.with_columns(asked=pl.Series(values, dtype=pl.String))
         given = given.join(asked, on=["text", "country"], how="left", nulls_equal=True, maintain_order="left")
         given = given.with_columns(value=pl.coalesce("value", "asked"))
-    value = given["value"]
-    return value, odd.to_numpy() & value.is_null().to_numpy()
+    good = given["value"].is_not_null()
+    yield other[good.to_numpy()], given["value"].drop_nulls(), other[~good.to_numpy()]
 
 
 @cache
@@ -253,7 +269,7 @@ def _companies(frame: pl.DataFrame, columns: ColumnMap) -> list[_Found]:
 
 
 def _sha256(text: pl.Series) -> pa.Array:
-    """Of each text that is not null the raw SHA-256. DataFusion's gives bytes, by the processor's own instructions."""
+    """Of each text, null ones left out, the raw SHA-256. DataFusion's gives bytes, by the processor's own instructions."""
     kept = text.drop_nulls()
     if not kept.len():
         return pa.array([], DIGEST)

@@ -9,7 +9,8 @@ On disk `NNNNNNNN.ledger` is `SEGLEDG2`, then blocks, the last of which is the i
 length (u32 LE), a nonce of 12 bytes and AES-256-GCM, bound to the sync, the file's name, its place in it and what it is, so
 that none can be moved, swapped or cut off. Blocks hold columns (`_pack`): of members' identifiers (`light`: member, kind, head,
 state, batch; `values`: of digests what follows the head), or of the segment's rows (fingerprint, member, reasons). Each is in
-ascending order over all blocks of a file. The index is JSON: header, each block's place and bounds, members of each request.
+ascending order over all blocks of a file. The index is JSON: header, each block's place and bounds, members of each request, and
+whether its rows are all there are (`all_rows`), so that what older generations say of rows does not count.
 `NNNNNNNN.TOKEN.journal` is a row of blocks, each a JSON object; every worker writes one of its own. The end of one may be missing
 after a crash: a torn last record counts as never written. A generation is published under its name when all of it is
 durable (`core/shelves.py`); a name that exists already means that another worker has taken over.
@@ -33,9 +34,9 @@ import numpy as np
 import pyarrow as pa
 
 from core.ahead import ahead
-from core.blocks import LedgerDamaged, Sealer, pack
+from core.blocks import Block, LedgerDamaged, Sealer, pack
 from core.errors import LeaseLost
-from core.generation import KEYS, LEAVING, MAGIC, NO_BATCH, TRAILER, UNSETTLED, Generation
+from core.generation import KEYS, LEAVING, MAGIC, TRAILER, UNSETTLED, Generation
 from core.identifiers import DIGEST, U8, U64, Identifiers, bytes_of, firsts, joined
 from core.shelves import Journal, Shelf, Shelves
 
@@ -193,6 +194,10 @@ class Writing:
             block = self._sealer.seal(pack(part), self._name, self._file.tell(), of)
             self._index["rows"].append({"of": of, "n": size, "first": first, "last": last, "at": self._write(block)})
 
+    def supersede_rows(self) -> None:
+        """The rows of this generation are all that there are; those of older ones do not count."""
+        self._index["all_rows"] = True
+
     def commit(self, header: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
         """Durable when this returns. `counts`: see `Book`. Raises LeaseLost when another worker has written it already."""
         self._index |= {"header": dict(header), "counts": dict(counts)}
@@ -210,14 +215,13 @@ class Writing:
                     self._shelf.drop(old)
             self._shelf.tidy()
 
-    def _packed(self, part: Identifiers) -> tuple[dict[str, Any], bytes, bytes]:
+    def _packed(self, part: Identifiers) -> tuple[dict[str, Any], Block, Block]:
         """What the index says of a chunk, and its two blocks."""
-        frame, member = part.frame, part.column("member")
+        member = part.column("member")
         starts = firsts(member)
         many = np.diff(starts, append=len(member)).astype(np.uint16)
         columns: dict[str, Any] = {"step": np.diff(member[starts], prepend=np.uint64(0)), "many": many}
-        columns |= {name: part.column(name) for name in ("kind", "head", "state")}
-        columns["batch"] = frame["batch"].fill_null(NO_BATCH).to_numpy()
+        columns |= {name: part.column(name) for name in ("kind", "head", "state", "batch")}
         clear = part.values.type != DIGEST
         if clear:
             sink = pa.BufferOutputStream()
@@ -236,7 +240,7 @@ class Writing:
         name = self._name
         return chunk, self._sealer.seal(pack(columns), name, place, "light"), self._sealer.seal(values, name, place, "values")
 
-    def _write(self, block: bytes) -> tuple[int, int]:
+    def _write(self, block: Block) -> tuple[int, int]:
         at = self._file.tell()
         self._file.write(block)
         return at, len(block)

@@ -14,8 +14,10 @@ from core.identifiers import (
     DIGESTS,
     KINDS,
     LEDGER_SCHEMA,
+    NO_BATCH,
     U8,
     U32,
+    U64,
     Identifiers,
     Mask,
     State,
@@ -82,26 +84,21 @@ class Numbering:
 
     def number(self, found: Identifiers) -> Identifiers:
         """The same with `batch` where something is to be sent."""
-        state = found.column("state")
-        batch = np.zeros(found.height, np.uint32)
-        known = np.zeros(found.height, np.bool_)
+        member, kind, state = found.column("member"), found.column("kind"), found.column("state")
+        batch = np.full(found.height, NO_BATCH, np.uint32)
         for which in (State.SENDING, State.LEAVING):
-            places = np.flatnonzero(state == which)
-            if len(places):
-                batch[places] = self._number(which, found.frame[places])
-                known[places] = True
-        numbers = pl.select(pl.when(pl.Series(known)).then(pl.Series(batch)).alias("batch")).to_series()
-        return Identifiers(found.frame.with_columns(batch=numbers).select(list(LEDGER_SCHEMA)), found.values)
+            chosen = state == which
+            if chosen.any():
+                batch[chosen] = self._number(which, member[chosen], kind[chosen])
+        return Identifiers(found.frame.with_columns(batch=pl.Series(batch)).select(list(LEDGER_SCHEMA)), found.values)
 
-    def _number(self, which: State, frame: pl.DataFrame) -> U32:
-        member = frame["member"].to_numpy()
+    def _number(self, which: State, member: U64, kind: U8) -> U32:
         starts = firsts(member)
         runs = np.diff(starts, append=len(member))
         rows = np.ones(len(starts), np.int64)
-        if self._traits.one_of_each and len(starts):
-            kind = frame["kind"].to_numpy()
+        if self._traits.one_of_each:
             for code in np.flatnonzero(np.bincount(kind)):
-                rows = np.maximum(rows, np.add.reduceat((kind == code).astype(np.int64), starts))
+                rows = np.maximum(rows, np.add.reduceat(kind == code, starts, dtype=np.int64))
         ends = np.cumsum(rows, dtype=np.int64)
         numbers = np.empty(len(ends), np.uint32)
         at, sent = 0, 0

@@ -9,7 +9,7 @@ import numpy as np
 from core.book import Book, Choice, Counts
 from core.difference import Comparison, counted
 from core.gathering import Everybody, Some
-from core.identifiers import NOTHING, U64, Identifiers, State, among, by_member, joined
+from core.identifiers import NOTHING, U64, Identifiers, Sieve, State, by_member, joined
 from core.ledger import Ledger
 from core.planning import Numbering
 from core.ports import ChannelTraits
@@ -39,7 +39,8 @@ def record(
         pieces = _counting(decided, counts)
     else:
         mine = touched.touched()
-        whole, counts = _should_compact(book, len(mine), floor), _beside(book, touched)
+        whole = _should_compact(book, len(mine), floor) or (touched.all_rows is not None and book.has_dead_rows)
+        counts = _beside(book, touched)
         pieces = _counting(decided, counts)
         pieces = _merged(book, mine, pieces) if whole else pieces
     with ledger.writing(whole=whole) as out:
@@ -72,8 +73,9 @@ def _counting(parts: Iterator[Identifiers], counts: Counts) -> Iterator[Identifi
 def _merged(book: Book, mine: U64, decided: Iterator[Identifiers]) -> Iterator[Identifiers]:
     """All members: those of the ledger as they are, these as decided."""
     held: list[Identifiers] = []
+    is_mine = Sieve(mine)
     for _, high, found in book.groups(Choice(NOTHING, everybody=True)):
-        stays = ~among(found.column("member"), mine)
+        stays = ~is_mine(found.column("member"))
         stays &= ~np.isin(found.column("state"), [State.LEAVING, State.GONE])
         while not held or int(held[-1].column("member")[-1]) <= high:
             part = next(decided, None)

@@ -43,7 +43,7 @@ class Blob(Protocol):
 class Draft(Protocol):
     """A file that nobody sees yet."""
 
-    def write(self, block: bytes) -> None: ...
+    def write(self, block: bytes | bytearray) -> None: ...
 
     def tell(self) -> int:
         """How many bytes were written."""
@@ -63,12 +63,12 @@ class Journal:
 
     def __init__(self, write: Callable[[bytes], None], close: Callable[[], None] = lambda: None) -> None:
         self._write, self.close = write, close
-        self._waiting: list[bytes] = []
+        self._waiting: list[bytes | bytearray] = []
         self._adding, self._writing = threading.Lock(), threading.Lock()
         self._added = self._kept = 0
         self._is_broken = False
 
-    def add(self, block: bytes) -> None:
+    def add(self, block: bytes | bytearray) -> None:
         """One more; not durable yet."""
         with self._adding:
             self._waiting.append(block)
@@ -200,7 +200,7 @@ class _FileDraft:
         self._file: BinaryIO = self._path.open("wb")
         self.tell = self._file.tell
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | bytearray) -> None:
         self._file.write(block)
 
     def publish(self, name: str) -> None:
@@ -325,7 +325,7 @@ class _ObjectDraft:
         self._writer = obstore.open_writer(store, self._path, buffer_size=_PART, max_concurrency=2)
         self._size, self._is_named = 0, False
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: bytes | bytearray) -> None:
         with _told():
             self._writer.write(block)
         self._size += len(block)

@@ -183,7 +183,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _parquet(path: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path, buffer_size=_BUFFER) as file:  # a row group may be the whole file: it is not read at once
+    with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:  # a row group may be the whole file: not at once
         yield from file.iter_batches(batch_size=_BATCH, columns=list(names))
 
 

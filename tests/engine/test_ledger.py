@@ -15,7 +15,7 @@ from core.blocks import LedgerDamaged
 from core.book import Book, Choice
 from core.errors import ConfigError, LeaseLost, LedgerUnavailable
 from core.execution import is_passing
-from core.identifiers import DIGEST, LEDGER_SCHEMA, Identifiers, State, heads
+from core.identifiers import DIGEST, LEDGER_SCHEMA, NO_BATCH, Identifiers, State, heads
 from core.ledger import ADDING, Ledger, Ledgers
 from core.shelves import Folders, Journal, Objects, Shelves
 
@@ -41,7 +41,7 @@ def table(n: int = 6, *, first: int = 0, state: State = State.SENDING) -> Identi
     """Members `first` and on with one e-mail each, two in a batch."""
     digests = [hashlib.sha256(f"{i}".encode()).digest() for i in range(first, first + n)]
     values = pa.array(digests, DIGEST)
-    batch = [ADDING + i // 2 if state in (State.SENDING, State.LEAVING) else None for i in range(n)]
+    batch = [ADDING + i // 2 if state in (State.SENDING, State.LEAVING) else NO_BATCH for i in range(n)]
     columns = {"member": range(first, first + n), "kind": [0] * n, "head": heads(0, values), "state": [state] * n, "batch": batch}
     return Identifiers(pl.DataFrame(columns, schema=LEDGER_SCHEMA), values)
 

@@ -485,8 +485,8 @@ def test_nobodys_turn_to_be_sent_again_is_lost_while_a_reading_takes_its_time(
     desk.work()
     desk.platform.requests.clear()
 
-    def slowly(*args: Any) -> Any:
-        found = gather(*args)
+    def slowly(*args: Any, **how: Any) -> Any:
+        found = gather(*args, **how)
         desk.clock.move(timedelta(hours=6))
         return found
 
@@ -516,6 +516,38 @@ def test_a_refresh_that_is_held_takes_nobodys_turn(tmp_path: Path) -> None:
     desk.clock.move(timedelta(days=1))
     assert desk.refresh().state is RefreshState.SUCCEEDED
     assert sum(r.batch.size for r in desk.platform.sent(Op.ADD)) > 500, "three of five days' turns have come"
+
+
+def test_when_every_row_is_spelled_in_another_way_its_rows_are_written_and_nobody_is_sent(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", compact_below=0)
+    desk.write([{"key": f"k{i}", "email": f"p{i}@example.com", "phone": f"+1202555{i:04d}"} for i in range(300)])
+    desk.work()
+    desk.platform.requests.clear()
+    ledgers = desk.folder / "ledgers" / desk.sync_id
+    for blanks, files in ((1, 2), (2, 1)):  # rows that no longer count are written over the second time
+        spelled = [
+            {"key": f"k{i}", "email": f"P{i}@example.com" + " " * blanks, "phone": f"+1 202 555{i:04d}"} for i in range(300)
+        ]
+        desk.write(spelled)
+        desk.clock.move(timedelta(days=8))  # everybody is looked at
+        run = desk.refresh()
+        assert (run.state, run.counts.members, desk.platform.requests) == (RefreshState.SUCCEEDED, 300, [])
+        assert len(list(ledgers.glob("*.ledger"))) == files
+    desk.write(spelled[:-1])
+    assert desk.refresh().counts.removed == 1
+    assert desk.platform.held() == {i for n in range(299) for i in (email(f"p{n}@example.com"), phone(f"1202555{n:04d}"))}
+
+
+def test_who_changed_while_every_row_was_spelled_anew_is_found(desk: Desk) -> None:
+    desk.write([{"key": f"k{i}", "email": f"p{i}@example.com", "phone": None} for i in range(300)])
+    desk.work()
+    desk.write([{"key": f"k{i}", "email": f" p{i + (i == 7)}@example.com", "phone": None} for i in range(5, 305)])
+    desk.clock.move(timedelta(days=8))  # everybody is looked at
+    run = desk.refresh()
+    assert run.state is RefreshState.SUCCEEDED
+    desk.clock.move(timedelta(hours=1))
+    assert desk.platform.held() == {email(f"p{i + (i == 7)}@example.com") for i in range(5, 305)}
+    assert run.counts.members == 300
 
 
 def test_a_whole_reading_in_which_few_are_left_is_told_from_an_empty_one(desk: Desk) -> None:
