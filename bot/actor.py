@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from slack_bolt import BoltContext, BoltResponse
@@ -102,7 +102,8 @@ class WhoAsks:
             self._left(org_id, user_id, profile.gone)
         if profile.guest:
             return _refuse(context, client, body, user_id)
-        context["actor"] = self._users.actor(org_id, user_id, name=profile.name, tz=profile.tz)
+        actor = self._users.actor(org_id, user_id, name=profile.name, tz=profile.tz)
+        context["actor"] = replace(actor, cause=f"{context.get('request', '')} {context.get('trace', '')}".strip())
         return next()
 
 

@@ -21,6 +21,7 @@ from channels.linkedin import LinkedIn
 from channels.meta import Meta
 from core.models import Channel
 from core.ports import AdChannel, Clock, Pace, SegmentSource, Tracer
+from core.shelves import Folders, Objects, Shelves
 from sources.declared import Declared
 from sources.files import FilesSource
 from sources.http import HttpSource, Paging
@@ -33,6 +34,11 @@ class Adapters:
 
     channels: Mapping[Channel, AdChannel] = field(default_factory=dict)
     sources: Mapping[str, SegmentSource] = field(default_factory=dict)
+
+
+def shelves(settings: Settings) -> Shelves:
+    """Where ledgers lie. Raises ConfigError for an address that names no store."""
+    return Objects(settings.ledger_url) if settings.ledger_url else Folders(settings.data_dir / "ledger")
 
 
 def adapters(settings: Settings, clock: Clock, pace: Pace | None = None, tracer: Tracer | None = None) -> Adapters:

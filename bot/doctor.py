@@ -1,11 +1,9 @@
 """What `segsync doctor` looks at: each check says how things stand, and what to do where they are wrong."""
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,11 +13,12 @@ from slack_sdk.errors import SlackApiError
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.adapters import adapters
+from bot.adapters import adapters, shelves
 from bot.clock import SystemClock
 from bot.manifest import SCOPES
 from bot.settings import Settings
 from core.errors import SegsyncError
+from core.shelves import try_out
 from core.store.database import Database
 from core.store.migrate import missing
 from core.vault import Vault
@@ -53,7 +52,7 @@ def examine(load: Callable[[], Settings]) -> Iterator[Finding]:
         return
     yield Finding("settings", True, "read")
     yield _keys(settings)
-    yield _folder(settings.data_dir)
+    yield _ledgers(settings)
     yield _database(settings)
     yield from _slack(settings)
     yield _public_url(settings)
@@ -70,17 +69,18 @@ def _keys(settings: Settings) -> Finding:
     return Finding("keys", True, f"{len(ring)}; {current} seals")
 
 
-def _folder(folder: Path) -> Finding:
-    probe = folder / f".probe-{secrets.token_hex(4)}"
+def _ledgers(settings: Settings) -> Finding:
+    """A ledger's file counts once, whoever writes it first: a folder must link, a store must put on a condition."""
+    name = "ledger_url" if settings.ledger_url else "data_dir"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        try_out(shelves(settings))
     except OSError as wrong:
-        return Finding(
-            "data_dir", False, wrong.strerror or "cannot be written", f"Let the user who runs segsync write to {folder}."
-        )
-    return Finding("data_dir", True, "can be written")
+        fix = f"Let the user who runs segsync write to {settings.data_dir}; it must be on a disk that can make hard links."
+        return Finding(name, False, wrong.strerror or "cannot be written", fix)
+    except SegsyncError as wrong:
+        fix = "Look at ledger_url, and whether the credentials may write, read and delete there."
+        return Finding(name, False, str(wrong), fix)
+    return Finding(name, True, "can be written, read and deleted; a name counts once")
 
 
 def _database(settings: Settings) -> Finding:

@@ -3,12 +3,15 @@
 import logging
 import re
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import structlog
 from slack_bolt import BoltContext, BoltResponse
+
+from core.ports import Note, Tracer
 
 _SECRETS = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|Bearer\s+\S+|\b(?:EAA|ya29\.|AQ)[\w.-]{20,}"  # Slack's and the platforms' tokens
@@ -57,6 +60,20 @@ def configure(log_format: str, *, level: str = "INFO") -> None:
 def named(context: BoltContext, body: dict[str, Any], next: Callable[[], BoltResponse]) -> BoltResponse:
     """Bolt middleware: what is logged on the way carries one id for the request, the organization and the user."""
     kind = "command" if "command" in body else str(body.get("type", ""))
+    context["request"] = uuid4().hex[:12]
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request=uuid4().hex[:12], kind=kind, org=context.team_id, user=context.user_id)
+    structlog.contextvars.bind_contextvars(request=context["request"], kind=kind, org=context.team_id, user=context.user_id)
     return next()
+
+
+class Named:
+    """A `Tracer` whose spans' facts stand in every line logged in them: of a refresh its id, and the request it comes from."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self.here = tracer.here
+
+    @contextmanager
+    def span(self, name: str, *, parent: str = "", **facts: str | int) -> Iterator[Note]:
+        with structlog.contextvars.bound_contextvars(**facts), self._tracer.span(name, parent=parent, **facts) as note:
+            yield note

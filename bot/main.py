@@ -22,7 +22,7 @@ from starlette.routing import Route
 import scheduler
 from bot import errors, logs
 from bot.actor import Profiles, WhoAsks
-from bot.adapters import Adapters, adapters
+from bot.adapters import Adapters, adapters, shelves
 from bot.asking import Asking
 from bot.blocks.guide import Examples
 from bot.budget import Budget
@@ -59,7 +59,6 @@ from core.pausing import Pausing
 from core.ports import Clock, Untraced
 from core.refresh import Refreshing, RefreshSettings
 from core.segments import Segments
-from core.shelves import Folders, Objects
 from core.store import Store
 from core.store.connections import Consent
 from core.store.migrate import migrate
@@ -139,7 +138,7 @@ class Product:
         self.when_woken(self.notifier.wake)
         self.metrics = Metrics(store=self.store, tally=self.notifier.tally)
         self.ledgers = Ledgers(
-            Objects(settings.ledger_url) if settings.ledger_url else Folders(settings.data_dir / "ledger"),
+            shelves(settings),
             keys=partial(self.store.sealed.ledger_keys, self.vault),
             retire=partial(self.store.sealed.retire_ledger_keys, self.vault),
         )
@@ -259,7 +258,7 @@ class Product:
             ledgers=self.ledgers,
             clock=self.clock,
             settings=RefreshSettings(lease=timedelta(seconds=self.settings.lease_s), waits=self.settings.retry_waits_s),
-            tracer=self.tracer,
+            tracer=logs.Named(self.tracer),
             wake=self._news,
             broken=self.connections.broken,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from slack_bolt import BoltResponse
+from slack_bolt import BoltContext, BoltResponse
 
 from core.errors import ConfigError
 from core.ports import Note, Tracer, Untraced
@@ -25,21 +25,30 @@ class Traces:
         self._provider = provider
         self._tracer = provider.get_tracer("segsync")
 
-    def span(self, name: str, **facts: str | int) -> AbstractContextManager[Note]:
-        """A span under the one that is open in this context; an exception is noted by its kind alone."""
-        return self._span(name, facts)
+    def span(self, name: str, *, parent: str = "", **facts: str | int) -> AbstractContextManager[Note]:
+        """A span; an exception is noted by its kind alone."""
+        return self._span(name, parent, facts)
+
+    def here(self) -> str:
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        carrier: dict[str, str] = {}
+        TraceContextTextMapPropagator().inject(carrier)
+        return carrier.get("traceparent", "")
 
     def close(self) -> None:
         """Sends what is left."""
         self._provider.shutdown()
 
     @contextmanager
-    def _span(self, name: str, facts: dict[str, str | int]) -> Iterator[Note]:
+    def _span(self, name: str, parent: str, facts: dict[str, str | int]) -> Iterator[Note]:
         from opentelemetry.trace import StatusCode
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         named = {f"segsync.{key}": value for key, value in facts.items()}
+        above = TraceContextTextMapPropagator().extract({"traceparent": parent}) if parent else None
         with self._tracer.start_as_current_span(
-            name, attributes=named, record_exception=False, set_status_on_exception=False
+            name, context=above, attributes=named, record_exception=False, set_status_on_exception=False
         ) as span:
 
             def note(**more: str | int) -> None:
@@ -74,13 +83,14 @@ def traces(endpoint: str | None) -> Traces | Untraced:
 
 
 def traced(tracer: Tracer) -> Callable[..., BoltResponse]:
-    """Bolt middleware: what Slack asked, and which word or action it was."""
+    """Bolt middleware: what Slack asked, and which word or action it was; what it leads to later may name it as its `trace`."""
 
-    def middleware(body: dict[str, Any], next: Callable[[], BoltResponse]) -> BoltResponse:
+    def middleware(context: BoltContext, body: dict[str, Any], next: Callable[[], BoltResponse]) -> BoltResponse:
         actions = body.get("actions") or [{}]
         kind = "command" if "command" in body else str(body.get("type", "event"))
         word = str(body.get("text") or "").partition(" ")[0] if kind == "command" else str(actions[0].get("action_id") or "")
         with tracer.span("slack", kind=kind, what=word[:40]):
+            context["trace"] = tracer.here()
             return next()
 
     return middleware

@@ -165,7 +165,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a verified user of one organization, with the role the store knows now."""
+    """Who acts: a verified user of one organization, with the role the store knows now.
+
+    `cause`: the id of the request by which they act, and its trace (W3C traceparent) where there is one, with a blank between.
+    """
 
     org_id: str
     user_id: str
@@ -174,6 +177,7 @@ class Actor:
     tz: str = "UTC"
     surface: str = "slack"  # slack, cli, web, clock: written to the audit log
     guest: bool = False
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +354,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """One execution of a sync. `fence` grows at each claim; every write-back carries it."""
+    """One execution of a sync. `fence` grows at each claim; every write-back carries it. `cause`: as in `Actor`."""
 
     id: str
     org_id: str
@@ -369,6 +373,7 @@ class Refresh:
     attempts: int = 0
     failure: str | None = None
     approved_removals: int | None = None
+    cause: str = ""
 
 
 class Severity(StrEnum):

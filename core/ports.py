@@ -298,17 +298,25 @@ class Note(Protocol):
 class Tracer(Protocol):
     """Tells how long what took, to whoever watches."""
 
-    def span(self, name: str, **facts: str | int) -> AbstractContextManager[Note]:
-        """Something that begins now and ends with the context."""
+    def span(self, name: str, *, parent: str = "", **facts: str | int) -> AbstractContextManager[Note]:
+        """Something that begins now and ends with the context, under `parent` or what is open in this context."""
+        ...
+
+    def here(self) -> str:
+        """Names what is open in this context (W3C traceparent), as a parent elsewhere; empty where nobody watches."""
         ...
 
 
 class Untraced:
     """Nobody watches."""
 
-    def span(self, name: str, **facts: str | int) -> AbstractContextManager[Note]:  # noqa: ARG002 - the protocol's signature
+    def span(self, name: str, *, parent: str = "", **facts: str | int) -> AbstractContextManager[Note]:  # noqa: ARG002 - the protocol's signature
         """Nothing."""
         return nullcontext(_unnoted)
+
+    def here(self) -> str:
+        """Nothing."""
+        return ""
 
     def close(self) -> None:
         """Nothing is left."""

@@ -5,10 +5,22 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
+from core.claim import Claim, RefreshSettings
 from core.delivery import Stopped
-from core.errors import ChannelError, LeaseLost, NeedsReconnect, SegmentGone, SegsyncError, SourceError
-from core.execution import Execution, RefreshSettings, Work, is_passing, trouble_wait
+from core.errors import (
+    ChannelError,
+    LeaseLost,
+    LedgerUnavailable,
+    NeedsReconnect,
+    SegmentGone,
+    SegmentTorn,
+    SegsyncError,
+    SourceError,
+    SourceUnavailable,
+)
+from core.execution import Execution
 from core.ledger import Ledgers
 from core.models import Channel, Grant, Refresh, RefreshKind
 from core.ports import AdChannel, Clock, SegmentSource, Target, Tracer, Untraced
@@ -87,11 +99,23 @@ class Refreshing:
             raise SegmentGone("This segment's source is not declared any more.")
         target = Target(self._grants(sync.run_as), sync.account_id, sync.login_id, sync.audience_id or "", sync.segment_kind)
         ledger = self._ledgers.of(sync.id)
-        work = Work(run, sync, channel, source, target, ledger, self._store, self._clock, self._settings, self._stopping)
+        claim = Claim(
+            run=run,
+            sync=sync,
+            channel=channel,
+            source=source,
+            target=target,
+            ledger=ledger,
+            store=self._store,
+            clock=self._clock,
+            settings=self._settings,
+            stopping=self._stopping,
+        )
         facts = {"refresh": run.id, "sync": sync.short, "channel": sync.channel.value, "kind": run.kind.value}
+        request, _, trace = run.cause.partition(" ")
         try:
-            with self._tracer.span("refresh", **facts):
-                Execution(work).go()
+            with self._tracer.span("refresh", parent=trace, **facts | ({"request": request} if request else {})):
+                Execution(claim).go()
         finally:
             ledger.close()
 
@@ -130,3 +154,21 @@ class Refreshing:
             self._store.fail(run.id, run.fence, code, detail, next_due_at=due, now=now)
         except LeaseLost:
             logger.info("Refresh %s was stopped while it ended.", run.id)
+
+
+def trouble_wait(error: Exception, run: Refresh, waits: tuple[float, ...]) -> tuple[float | None, dict[str, Any]]:
+    """Seconds until the next try of a refresh that met passing trouble, None when it has been tried enough; its memory."""
+    memory = dict(run.checkpoint)
+    troubles = int(memory.get("troubles", 0))
+    memory["troubles"] = troubles + 1
+    if troubles >= len(waits):
+        return None, memory
+    asked = getattr(error, "retry_after", None)
+    return max(float(asked or 0), waits[troubles]), memory
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether trying the refresh again by itself can help."""
+    return isinstance(error, SourceUnavailable | SegmentTorn | LedgerUnavailable) or (
+        isinstance(error, ChannelError) and not error.permanent
+    )

@@ -129,6 +129,32 @@ class Shelves(Protocol):
         ...
 
 
+def try_out(shelves: Shelves) -> None:
+    """Publishes a file, sees that its name counts once, reads it, and forgets it. Raises OSError or LedgerUnavailable."""
+    place, name = f"probe-{secrets.token_hex(8)}", "1.probe"
+    shelf = shelves.of(place)
+    try:
+        _publish(shelf, name, b"probe")
+        with suppress(FileExistsError):
+            _publish(shelf, name, b"again")
+            raise LedgerUnavailable("A name counts twice there: of two workers one could overwrite the other's ledger.")
+        file = shelf.open(name)
+        if file.read(0, file.size) != b"probe":
+            raise LedgerUnavailable("It gives back something else than what was written.")
+        file.close()
+    finally:
+        shelves.forget(place)
+
+
+def _publish(shelf: Shelf, name: str, content: bytes) -> None:
+    draft = shelf.draft()
+    try:
+        draft.write(content)
+        draft.publish(name)
+    finally:
+        draft.discard()
+
+
 # ── folders ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -243,6 +243,7 @@ class RefreshRow(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     requested_by: Mapped[str | None]
+    cause: Mapped[str] = mapped_column(server_default="")
     attempts: Mapped[int] = mapped_column(default=0)
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)

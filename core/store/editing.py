@@ -80,7 +80,7 @@ class EditStore:
         """Enqueues a dry run. Raises Conflict while a refresh is under way, which shows what it changes anyhow."""
         with self._database.write() as session:
             row = _find(session, actor.org_id, sync_id)
-            open_run(session, row, RefreshKind.DRY, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            open_run(session, row, RefreshKind.DRY, refresh_id=refresh_id, at=at, requested_by=actor.user_id, cause=actor.cause)
             note(session, actor, at, "dry_run", f"sync S-{row.number}")
             return rows.sync(row)
 

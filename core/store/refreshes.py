@@ -22,9 +22,18 @@ from core.tables import IS_OPEN, OrganizationRow, RefreshRow, SyncRow
 
 
 def open_run(
-    session: Session, sync: SyncRow, kind: RefreshKind, *, refresh_id: str, at: datetime, requested_by: str | None = None
+    session: Session,
+    sync: SyncRow,
+    kind: RefreshKind,
+    *,
+    refresh_id: str,
+    at: datetime,
+    requested_by: str | None = None,
+    cause: str = "",
 ) -> RefreshRow:
     """The sync's open refresh, or a new one, in the caller's transaction. What only tries out is followed by what delivers.
+
+    `cause`: as in `Actor`; the first one stays.
 
     Raises Conflict for a try or a full resync while another refresh is under way.
     """
@@ -40,6 +49,7 @@ def open_run(
         elif found.state == RefreshState.QUEUED:
             found.not_before = min(found.not_before, at)
             found.requested_by = found.requested_by or requested_by
+            found.cause = found.cause or cause
             found.lane = lane(sync.org_id, sync.channel, found.requested_by)
         elif found.state != RefreshState.HELD and requested_by:
             found.again_for = requested_by  # it may have read the segment already: another one follows
@@ -57,6 +67,7 @@ def open_run(
         not_before=at,
         created_at=at,
         requested_by=requested_by,
+        cause=cause,
         attempts=0,
         counts={},
         checkpoint={},

@@ -96,6 +96,7 @@ def refresh(row: RefreshRow) -> Refresh:
         attempts=row.attempts,
         failure=row.failure,
         approved_removals=row.approved_removals,
+        cause=row.cause,
     )
 
 

@@ -71,7 +71,7 @@ class SyncStore:
             row = _row(replace(new, number=organization.last_number), sealed_ledger_key)
             session.add(row)
             session.flush()
-            open_run(session, row, RefreshKind.FIRST, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            open_run(session, row, RefreshKind.FIRST, refresh_id=refresh_id, at=at, requested_by=actor.user_id, cause=actor.cause)
             note(session, actor, at, "create", f"sync S-{row.number}", after=_facts(row))
             tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)
             return rows.sync(row)
@@ -173,7 +173,9 @@ class SyncStore:
             before = {"status": row.status, "run_as": row.run_as}
             row.status, row.run_as, row.login_id, row.paused_at = SyncStatus.SYNCING.value, run_as, login_id, None
             row.version += 1
-            open_run(session, row, RefreshKind.REQUESTED, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            open_run(
+                session, row, RefreshKind.REQUESTED, refresh_id=refresh_id, at=at, requested_by=actor.user_id, cause=actor.cause
+            )
             after = {"status": row.status, "run_as": row.run_as}
             note(session, actor, at, "resume", f"sync S-{row.number}", before=before, after=after)
             tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)
@@ -189,7 +191,9 @@ class SyncStore:
             leave_connection(session, row.org_id, row.id, row.run_as, at)
             row.run_as, row.login_id = run_as, login_id
             row.version += 1
-            open_run(session, row, RefreshKind.REQUESTED, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            open_run(
+                session, row, RefreshKind.REQUESTED, refresh_id=refresh_id, at=at, requested_by=actor.user_id, cause=actor.cause
+            )
             note(session, actor, at, "take_over", f"sync S-{row.number}", before=before, after={"run_as": run_as})
             _tell_owner(session, row, actor, "taken over", at)
             return rows.sync(row)
@@ -201,7 +205,7 @@ class SyncStore:
             row = _find(session, actor.org_id, sync_id, lock=True)
             if row.status == SyncStatus.INACTIVE:
                 raise Conflict(f"S-{row.number} is paused; resume it to refresh it.", current=rows.sync(row))
-            open_run(session, row, kind, refresh_id=refresh_id, at=at, requested_by=actor.user_id)
+            open_run(session, row, kind, refresh_id=refresh_id, at=at, requested_by=actor.user_id, cause=actor.cause)
             note(session, actor, at, "refresh", f"sync S-{row.number}", after={"kind": kind.value})
             note_retry(session, row, actor.user_id, at)
             tell(session, org_id=row.org_id, topic="progress", subject_id=row.id, target=f"dm:{actor.user_id}", at=at)

@@ -2,16 +2,19 @@
 
 import httpx
 import pytest
+import structlog
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from slack_bolt import BoltContext
 
+from bot.logs import Named, named
 from bot.traces import Traces, traced, traces
 from channels.http import Http
 from core.errors import OutcomeUnknown
-from core.models import RefreshState
-from core.ports import Untraced
-from tests.engine.conftest import Desk
+from core.models import Actor, RefreshKind, RefreshState, RemoteAudience, Role
+from core.ports import Target, Untraced
+from tests.engine.conftest import ORG, OWNER, Desk
 
 URL = "https://graph.example.com/act_123/users?access_token=EAAsecret"
 
@@ -75,11 +78,40 @@ def test_no_span_holds_an_address_a_token_or_an_identifier(watch: Watch) -> None
 
 def test_what_slack_asked_is_named_by_its_word(watch: Watch) -> None:
     asked = traced(watch.traces)
-    asked({"command": "/segsync", "text": "lookup somebody@example.com"}, lambda: None)
-    asked({"type": "block_actions", "actions": [{"action_id": "sync.retry"}]}, lambda: None)
+    asked(BoltContext(), {"command": "/segsync", "text": "lookup somebody@example.com"}, lambda: None)
+    asked(BoltContext(), {"type": "block_actions", "actions": [{"action_id": "sync.retry"}]}, lambda: None)
     found = [(s.attributes or {}).get("segsync.what") for s in watch.spans("slack")]
     assert found == ["lookup", "sync.retry"]
     assert "somebody" not in watch.words()
+
+
+def test_a_refresh_stands_in_the_trace_and_the_log_of_the_click_that_asked_for_it(desk: Desk, watch: Watch) -> None:
+    desk.write([{"key": "1", "email": "somebody@example.com", "phone": ""}])
+    desk.work()
+    context, lines = BoltContext(), []
+
+    def click() -> None:
+        actor = Actor(ORG, OWNER, Role.PRIMARY_ADMIN, cause=f"{context['request']} {context['trace']}")
+        desk.store.syncs.refresh(actor, desk.sync_id, RefreshKind.REQUESTED, refresh_id="again", at=desk.clock.now())
+
+    body = {"type": "block_actions", "actions": [{"action_id": "sync.retry"}]}
+    named(context, body, lambda: traced(watch.traces)(context, body, click))
+    desk.platform.settlements = lambda _: pytest.fail("nothing is asked later")
+    audience = desk.platform.audience
+
+    def noted(target: Target) -> RemoteAudience:
+        lines.append(structlog.contextvars.get_contextvars())
+        return audience(target)
+
+    desk.platform.audience = noted  # type: ignore[method-assign]
+    structlog.contextvars.clear_contextvars()
+    assert desk.restart(Named(watch.traces)).execute_next()
+    ((slack,), (refresh,)) = watch.spans("slack"), watch.spans("refresh")
+    assert slack.context
+    assert refresh.parent
+    assert (refresh.parent.trace_id, refresh.parent.span_id) == (slack.context.trace_id, slack.context.span_id)
+    assert {(line["request"], line["refresh"], line["sync"]) for line in lines} == {(context["request"], "again", "S-1")}
+    assert structlog.contextvars.get_contextvars() == {}
 
 
 def test_nothing_is_traced_unless_an_address_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
