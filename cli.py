@@ -80,11 +80,15 @@ def demo(
     *,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
     empty: Annotated[bool, typer.Option("--empty", help="Start without seeded syncs and connections.")] = False,
+    stand_ins: Annotated[
+        bool, typer.Option("--stand-ins", help="Only the stand-ins; DATA/rehearsal.env has the settings for segsync's parts.")
+    ] = False,
+    web_port: Annotated[int, typer.Option(help="With --stand-ins: the port of the bot that answers browsers.")] = 8080,
 ) -> None:
     """Run segsync with local stand-ins for Slack and the platforms: no account anywhere is needed."""
     from demo import serve
 
-    sys.exit(serve(port=port, data=data, browser=browser, empty=empty))
+    sys.exit(serve(port=port, data=data, browser=browser, empty=empty, web_port=web_port if stand_ins else None))
 
 
 @app.command()

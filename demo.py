@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -20,23 +21,26 @@ from sandbox.world import World
 HOST = "127.0.0.1"
 
 
-def serve(*, port: int, data: Path | None, browser: bool, empty: bool) -> int:
-    """Serves until SIGTERM or Ctrl-C; prints `ready URL` once a command can be typed. The exit code."""
+def serve(*, port: int, data: Path | None, browser: bool, empty: bool, web_port: int | None = None) -> int:
+    """Serves until SIGTERM or Ctrl-C; prints `ready URL` once a command can be typed. The exit code.
+
+    `web_port`: the product is started by somebody else, with the settings in `rehearsal.env`, and serves its pages there.
+    """
     if data is None:
         with tempfile.TemporaryDirectory(prefix="segsync-demo-", ignore_cleanup_errors=True) as folder:
-            return _Demo(port=port, data=Path(folder), browser=browser, empty=empty).serve()
+            return _Demo(port=port, data=Path(folder), browser=browser, empty=empty, web_port=web_port).serve()
     data.mkdir(parents=True, exist_ok=True)
-    return _Demo(port=port, data=data.resolve(), browser=browser, empty=empty).serve()
+    return _Demo(port=port, data=data.resolve(), browser=browser, empty=empty, web_port=web_port).serve()
 
 
 class _Demo:
     """One running demo: a listening socket, the sandbox's server, the product's process."""
 
-    def __init__(self, *, port: int, data: Path, browser: bool, empty: bool) -> None:
-        self._data, self._browser, self._empty = data, browser, empty
+    def __init__(self, *, port: int, data: Path, browser: bool, empty: bool, web_port: int | None) -> None:
+        self._data, self._browser, self._empty, self._is_alone = data, browser, empty, web_port is not None
         self._listening = listen(port)
         self._url = f"http://{HOST}:{self._listening.getsockname()[1]}"
-        self._product_port = _free_port()
+        self._product_port = web_port or _free_port()
         self._stopping = threading.Event()
         self._product: subprocess.Popen[bytes] | None = None
         self._app = create(World(base_url=self._url, data=data), product_url=f"http://{HOST}:{self._product_port}")
@@ -63,6 +67,10 @@ class _Demo:
         while not serving.started:
             if self._stopping.wait(0.02):
                 return
+        if self._is_alone:
+            self._write_settings()
+            self._say_ready()
+            return
         environment = self._environment()
         self._child("seed", environment).wait()
         first = True
@@ -85,6 +93,9 @@ class _Demo:
         while not self._app.state.socket_connected.wait(0.1):
             if self._stopping.is_set():
                 return
+        self._say_ready()
+
+    def _say_ready(self) -> None:
         print(f"ready {self._url}", flush=True)  # noqa: T201 - the one line that others wait for
         if self._browser:
             webbrowser.open(self._url)
@@ -101,8 +112,21 @@ class _Demo:
             product.wait()
 
     def _environment(self) -> dict[str, str]:
-        rehearsal = Rehearsal(self._url, self._data, self._app.state.slack.ours)
-        return os.environ | rehearsal.environment(self._product_port)
+        return os.environ | self._rehearsal.environment(self._product_port)
+
+    @property
+    def _rehearsal(self) -> "Rehearsal":
+        return Rehearsal(self._url, self._data, self._app.state.slack.ours)
+
+    def _write_settings(self) -> None:
+        """What every part of the product needs to live here; its database, and a bot's port, are the operator's choice."""
+        settings = self._rehearsal.environment(self._product_port)
+        theirs = ("SEGSYNC_DATABASE_URL", "SEGSYNC_WEB_PORT")
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items() if name not in theirs]
+        path = self._data / "rehearsal.env"
+        path.touch(mode=0o600)
+        path.write_text("".join(lines))
+        print(f"settings {path}", flush=True)  # noqa: T201 - what the operator reads next
 
 
 class Rehearsal:

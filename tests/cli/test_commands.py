@@ -99,6 +99,21 @@ def test_the_doctor_says_how_to_fix_what_is_wrong(operator: Operator) -> None:
     assert "xoxb-wrong" not in said
 
 
+def test_the_doctor_tries_out_where_ledgers_lie(operator: Operator) -> None:
+    operator.patch.setenv("SEGSYNC_LEDGER_URL", (operator.folder / "bucket").as_uri())
+    found = {f["name"]: f for f in operator.json("doctor")}
+    assert found["ledger_url"]["well"], found["ledger_url"]
+    assert "data_dir" not in found
+    assert not [p for p in (operator.folder / "bucket").rglob("*") if p.is_file()]
+    operator.patch.setenv("SEGSYNC_LEDGER_URL", "ftp://nowhere/bucket")
+    assert "🔴 ledger_url" in operator.types("doctor", code=1)
+    operator.patch.delenv("SEGSYNC_LEDGER_URL")
+    (operator.folder / "data").touch()  # a file in the folder's place
+    said = operator.types("doctor", code=1)
+    assert "🔴 data_dir" in said
+    assert "hard links" in said
+
+
 def test_the_doctor_names_settings_that_are_missing(operator: Operator) -> None:
     operator.patch.delenv("SEGSYNC_SLACK_BOT_TOKEN")
     assert "slack_bot_token is needed" in operator.types("doctor", code=1)

@@ -22,10 +22,20 @@ def test_every_setting_that_is_named_exists(path: Path) -> None:
 
 
 def test_every_command_that_is_named_exists() -> None:
-    docker, unit = (DEPLOY / "Dockerfile").read_text(), (DEPLOY / "segsync.service").read_text()
-    named = set(re.findall(r'^CMD \["(\w+)"', docker, re.M)) | set(re.findall(r"^ExecStart=\S+/segsync (\w+)", unit, re.M))
+    docker, unit = (DEPLOY / "Dockerfile").read_text(), (DEPLOY / "segsync@.service").read_text()
+    named = set(re.findall(r'^CMD \["(\w+)"', docker, re.M)) | set(re.findall(r"segsync@(\w+)", unit))
     commands = get_command(app).commands  # type: ignore[attr-defined] # a group's
-    assert named == {"run"} <= set(commands)
+    assert named == {"run", "bot", "worker", "clock"} <= set(commands)
+
+
+@pytest.mark.parametrize(("instance", "part"), [("run", "run"), ("worker-1", "worker"), ("bot-eu-2", "bot")])
+def test_what_follows_the_dash_only_tells_parts_apart(instance: str, part: str) -> None:
+    unit = (DEPLOY / "segsync@.service").read_text()
+    command = re.search(r"^ExecStart=/bin/sh -c '(.*)' %i$", unit, re.M)
+    assert command
+    words = command[1].replace("$$", "$").replace("%%", "%").replace("exec /opt/segsync/.venv/bin/segsync", "echo")
+    told = subprocess.run(["/bin/sh", "-c", words, instance], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == part
 
 
 def test_the_container_installs_from_the_lock_and_runs_as_nobody_in_particular() -> None:
@@ -39,11 +49,11 @@ def test_the_container_installs_from_the_lock_and_runs_as_nobody_in_particular()
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("NO systemd-analyze here: the unit is not verified")
-    unit = (DEPLOY / "segsync.service").read_text()
-    there = tmp_path / "segsync.service"
-    there.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit, flags=re.M).replace("User=segsync", "User=root"))
+    unit = (DEPLOY / "segsync@.service").read_text()
+    (tmp_path / "segsync@.service").write_text(unit.replace("User=segsync", "User=root"))
+    there = tmp_path / "segsync@worker-1.service"
     told = subprocess.run(["systemd-analyze", "verify", str(there)], capture_output=True, text=True, check=False)
-    assert str(there) not in told.stderr, told.stderr
+    assert "segsync@" not in told.stderr, told.stderr
 
 
 def test_settings_that_cannot_be_read_are_named_without_what_they_hold(tmp_path: Path) -> None:

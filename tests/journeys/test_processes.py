@@ -90,27 +90,6 @@ def contacts(path: Path) -> list[dict[str, str]]:
     return [{"email": row["email"] or "", "consent": words[row["consent"]]} for row in found]
 
 
-def test_two_bots_two_workers_and_two_clocks_some_of_them_killed(fleet: Fleet) -> None:
-    bots = [fleet.start("bot") for _ in range(2)]
-    workers = [fleet.start("worker") for _ in range(2)]
-    clocks = [fleet.start("clock") for _ in range(2)]
-    marketer = fleet.marketer()
-    marketer.submit(fill(marketer, "Customers"))
-    eventually(fleet.sandbox.log, "the first members on their way", 60)
-    for victim in (*workers, clocks[0], bots[0]):  # both workers: one of them holds the refresh
-        fleet.kill(victim)
-    for _ in range(2):
-        fleet.start("worker")
-    marketer.sees(r"Synced\*: Customers", timeout_s=90)
-    (audience,) = fleet.sandbox.audiences()
-    path = next(Path(s["path"]) for s in fleet.sandbox.segments() if s["name"] == "Customers")
-    held = emails(fleet.sandbox, audience["audience_id"])
-    assert held == expected(contacts(path))
-    assert len(held) > 10_000
-    adds = [line for line in fleet.sandbox.log() if line["action"] == "add"]
-    assert sum(line["received"] for line in adds) < 3 * len(held) + 30_000
-
-
 def test_one_process_that_does_everything_on_postgresql(fleet: Fleet) -> None:
     fleet.start("run")
     marketer = fleet.marketer()
