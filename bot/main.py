@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-import uvicorn
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.oauth.oauth_settings import OAuthSettings
 from slack_sdk.oauth.installation_store import Installation
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 import scheduler
 from bot import errors, logs
@@ -44,6 +43,7 @@ from bot.letters import Letters
 from bot.lives import Lives
 from bot.metrics import Metrics
 from bot.notifier import Notifier
+from bot.serving import Serving, health
 from bot.settings import Settings
 from bot.slack_http import slack_routes
 from bot.traces import Traces, traced, traces
@@ -160,9 +160,9 @@ class Product:
         self.bolt = self._bolt()
         self.web = self._register()
         self._socket: SocketModeHandler | None = None
-        self._server: uvicorn.Server | None = None
+        self._pages: list[Serving] = []
+        self._is_ending = False
         self._team: dict[str, str] = {}
-        self._stop_metrics: Callable[[], None] = lambda: None
 
     def when_woken(self, call: Callable[[], None]) -> None:
         """Also tells this one when there is something new to do."""
@@ -176,7 +176,8 @@ class Product:
     def start(self) -> None:
         """The organization is known, people are answered, letters are delivered; of that, this process's parts."""
         if self.settings.metrics_port is not None:
-            self._stop_metrics = self.metrics.serve(self.settings.metrics_port, self.settings.metrics_host)
+            watched = Starlette(routes=[*self._health(), self.metrics.page()])
+            self._serve(watched, self.settings.metrics_host, self.settings.metrics_port)
         if Part.BOT in self._does:
             self._answer()
         for one in self.beside:
@@ -186,11 +187,7 @@ class Product:
         if self.settings.slack_bot_token:
             self._greet()
         self.notifier.start()
-        config = uvicorn.Config(
-            self.web, host=self.settings.web_host, port=self.settings.web_port, log_level="warning", access_log=False
-        )
-        self._server = uvicorn.Server(config)
-        threading.Thread(target=self._server.run, name="web", daemon=True).start()
+        self._serve(self.web, self.settings.web_host, self.settings.web_port)
         if self.settings.slack_mode == "socket" and self.settings.slack_app_token:
             token = self.settings.slack_app_token.get_secret_value()
             self._socket = SocketModeHandler(self.bolt, token, concurrency=self.settings.listener_threads)
@@ -222,14 +219,14 @@ class Product:
 
     def stop(self) -> None:
         """Takes nothing new, ends what runs."""
+        self._is_ending = True
         if self._socket:
             self._socket.close()  # type: ignore[no-untyped-call]
-        if self._server:
-            self._server.should_exit = True
         for one in reversed(self.beside):
             one.stop()
         self.notifier.stop()
-        self._stop_metrics()
+        for pages in self._pages:
+            pages.stop()
         self.asking.stop()
         self.tracer.close()
         self.store.close()
@@ -409,10 +406,9 @@ class Product:
             connections=self.connections,
             names=self._names,
             arrived=arrived,
-            ready=self._is_ready,
             slack_link=lambda: f"slack://open?team={self._team.get('team_id', '')}",
             secure=bool(self.settings.public_url and self.settings.public_url.startswith("https://")),
-            more=self._slack_routes(),
+            more=[*self._health(), *self._slack_routes()],
         )
         return web.app()
 
@@ -433,10 +429,21 @@ class Product:
             wake=self.wake,
         )
 
+    def _serve(self, app: ASGIApp, host: str, port: int) -> None:
+        self._pages.append(Serving(app, host=host, port=port))
+        self._pages[-1].start()
+
+    def _health(self) -> list[Route]:
+        return health(alive=self._is_alive, ready=self._is_ready)
+
+    def _is_alive(self) -> bool:
+        """Letters are delivered, where they are delivered by this process."""
+        return self.notifier.is_alive or self._is_ending or Part.BOT not in self._does
+
     def _is_ready(self) -> bool:
-        """The database answers, Slack's socket is open, and letters are delivered."""
+        """It is alive and not ending, the database answers, and Slack's socket is open."""
         socket_open = self._socket is None or bool(self._socket.client.is_connected())
-        return socket_open and self.notifier.is_alive and self.store.database.answers()
+        return self._is_alive() and not self._is_ending and socket_open and self.store.database.answers()
 
     def _slack_routes(self) -> list[Route]:
         over_http = self.settings.slack_mode == "http" or self.bolt.oauth_flow is not None

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Histogram, make_asgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from slack_bolt import BoltResponse
+from starlette.routing import Mount
 
 from core.store import Store
 
@@ -34,16 +35,9 @@ class Metrics:
             kind = "command" if "command" in body else str(body.get("type", "other"))
             self._acknowledged.labels(kind).observe(time.monotonic() - begun)
 
-    def serve(self, port: int, host: str) -> Callable[[], None]:
-        """Serves `/metrics`; what is returned stops it."""
-        server, thread = start_http_server(port, addr=host, registry=self.registry)
-
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join(2)
-
-        return stop
+    def page(self) -> Mount:
+        """`/metrics`."""
+        return Mount("/metrics", make_asgi_app(self.registry))
 
 
 class _Standing(Collector):

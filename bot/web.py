@@ -7,7 +7,7 @@ from html import escape
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bot.errors import answer_of
@@ -45,13 +45,12 @@ class Web:
         connections: Connections,
         names: Callable[[Consent], tuple[str, str]],
         arrived: Callable[[Arrival], None],
-        ready: Callable[[], bool],
         slack_link: Callable[[], str],
         secure: bool,
         more: Sequence[Route] = (),
     ) -> None:
         self._connections, self._names, self._arrived = connections, names, arrived
-        self._ready, self._slack_link, self._secure, self._more = ready, slack_link, secure, more
+        self._slack_link, self._secure, self._more = slack_link, secure, more
 
     def app(self) -> Starlette:
         """The routes."""
@@ -60,8 +59,6 @@ class Web:
                 Route("/connect/{token}", self.connect, methods=["GET", "POST"]),
                 Route("/oauth/{channel}/callback", self.callback),
                 Route("/s/{short}", self.sync_link),
-                Route("/healthz", lambda _: PlainTextResponse("ok")),
-                Route("/readyz", lambda _: PlainTextResponse(*(("ok", 200) if self._ready() else ("not ready", 503)))),
                 *self._more,
             ]
         )

@@ -10,7 +10,7 @@ import pytest
 
 from bot.blocks import charts, kit
 from core.audit import AuditFilter, defused
-from core.identifiers import DIGEST, LEDGER_SCHEMA, Identifiers, State, heads
+from core.identifiers import DIGEST, LEDGER_SCHEMA, NO_BATCH, Identifiers, State, heads
 from core.tables import Base
 from tests.bot.conftest import Office, connect, make_sync
 from tests.bot.test_editing import field, synced
@@ -145,7 +145,7 @@ def test_what_a_spreadsheet_would_take_for_a_formula_is_defused(cell: str) -> No
 
 def deliver(office: Office, sync_id: str, mail: str) -> None:
     values = pa.array([bytes.fromhex(sha256(mail))], DIGEST)
-    columns = {"member": [1], "kind": [0], "head": heads(0, values), "state": [int(State.DELIVERED)], "batch": [None]}
+    columns = {"member": [1], "kind": [0], "head": heads(0, values), "state": [int(State.DELIVERED)], "batch": [NO_BATCH]}
     with office.product.ledgers.of(sync_id).writing(whole=True) as out:
         out.members([Identifiers(pl.DataFrame(columns, schema=LEDGER_SCHEMA), values)])
         out.commit({"life": "a1@"}, {"present": 1, "delivered": 1, "sizes": {}})

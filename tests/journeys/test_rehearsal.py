@@ -26,7 +26,7 @@ class Operator:
 
     def __init__(self, folder: Path, database_url: str) -> None:
         self._folder = folder
-        ports = {number: str(Rehearsal.free_port()) for number in ("8765", "8080", "8081")}
+        ports = {number: str(Rehearsal.free_port()) for number in ("8765", "8080", "8081", "9101", "9102", "9103")}
         self._places = ports | {
             "postgresql+psycopg://segsync:rehearsal@127.0.0.1/segsync": database_url,
             ".venv/bin/segsync": "segsync",
