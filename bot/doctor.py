@@ -164,9 +164,8 @@ def _public_url(settings: Settings) -> Finding:
         fix = "Fine while segsync is not running; else look at the proxy in front of it."
         return Finding("public_url", False, "does not answer", fix, is_warning=True)
     well = answer.status_code == 200
-    return Finding(
-        "public_url", well, f"answers {answer.status_code}", "" if well else "It must lead to segsync.", is_warning=True
-    )
+    fix = "Fine while segsync is not running; else it must lead to segsync." if not well else ""
+    return Finding("public_url", well, f"answers {answer.status_code}", fix, is_warning=True)
 
 
 def _outside(settings: Settings) -> Iterator[Finding]:

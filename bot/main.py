@@ -14,6 +14,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.oauth.oauth_settings import OAuthSettings
 from slack_sdk.oauth.installation_store import Installation
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -53,6 +54,7 @@ from core.alerts import Alerts
 from core.approvals import Approvals
 from core.connections import Connections
 from core.digest import Digests
+from core.errors import ConfigError
 from core.ledger import Ledgers
 from core.models import Actor, Rank, RefreshKind, Role
 from core.pausing import Pausing
@@ -467,8 +469,11 @@ class Product:
 
 
 def bring_up(settings: Settings) -> None:
-    """The database has this version's tables, and where processes share it, the wake-ups' too."""
-    migrate(settings.database_url)
+    """The database has this version's tables, and where processes share it, the wake-ups' too. Raises ConfigError."""
+    try:
+        migrate(settings.database_url)
+    except OperationalError as error:  # its own words may hold the address, password and all
+        raise ConfigError("The database does not answer: look at database_url, and whether its server is up.") from error
     if settings.is_shared:
         from queues.shared import prepare
 

@@ -1,8 +1,11 @@
 """What an operator installs: every command and setting that deploy/ names is there, and systemd takes the unit."""
 
+import base64
+import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,12 +21,13 @@ FILES = [path for path in sorted(DEPLOY.iterdir()) if path.suffix != ".json"]
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_setting_that_is_named_exists(path: Path) -> None:
     named = {name.lower() for name in re.findall(r"SEGSYNC_([A-Z_]+)", path.read_text())}
-    assert named <= set(Settings.model_fields), path.name
+    assert named <= set(Settings.model_fields) | {"secrets_dir"}, path.name
 
 
 def test_every_command_that_is_named_exists() -> None:
-    docker, unit = (DEPLOY / "Dockerfile").read_text(), (DEPLOY / "segsync@.service").read_text()
+    docker, unit, compose = ((DEPLOY / name).read_text() for name in ("Dockerfile", "segsync@.service", "compose.yaml"))
     named = set(re.findall(r'^CMD \["(\w+)"', docker, re.M)) | set(re.findall(r"segsync@(\w+)", unit))
+    named |= set(re.findall(r"^    command: \[(\w+)\]$", compose, re.M))
     commands = get_command(app).commands  # type: ignore[attr-defined] # a group's
     assert named == {"run", "bot", "worker", "clock"} <= set(commands)
 
@@ -56,9 +60,22 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert "segsync@" not in told.stderr, told.stderr
 
 
-def test_settings_that_cannot_be_read_are_named_without_what_they_hold(tmp_path: Path) -> None:
-    import sys
+def test_a_database_that_does_not_answer_is_a_sentence_without_its_password(tmp_path: Path) -> None:
+    settings = {
+        "KEYS": json.dumps({"first": base64.b64encode(b"k" * 32).decode()}),
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": "postgresql+psycopg://segsync:secret-value@127.0.0.1:1/segsync",
+    }
+    environment = {"PATH": "/usr/bin:/bin"} | {f"SEGSYNC_{name}": value for name, value in settings.items()}
+    command = [sys.executable, "-m", "cli", "run"]
+    told = subprocess.run(command, env=environment, cwd=DEPLOY.parent, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr.count("\n")) == (2, 1), told.stderr
+    assert told.stderr.startswith("segsync: The database does not answer")
+    assert "secret-value" not in told.stderr
 
+
+def test_settings_that_cannot_be_read_are_named_without_what_they_hold(tmp_path: Path) -> None:
     environment = {"PATH": "/usr/bin:/bin", "SEGSYNC_TICK_S": "secret-value", "SEGSYNC_DATA_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "cli", "migrate"]
     told = subprocess.run(command, env=environment, cwd=DEPLOY.parent, capture_output=True, text=True, check=False)
