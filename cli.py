@@ -56,8 +56,9 @@ def worker(*, with_parent: WithParent = False) -> None:
 
 
 def _serve(*parts: str, with_parent: bool) -> None:
+    from bot.background import Part
     from bot.logs import configure
-    from bot.main import Part, build
+    from bot.main import build
     from bot.settings import Settings
 
     stop = threading.Event()

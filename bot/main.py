@@ -5,10 +5,8 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
-from uuid import uuid4
+from typing import Any
 
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
@@ -19,11 +17,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-import scheduler
 from bot import errors, logs
 from bot.actor import Profiles, WhoAsks
 from bot.adapters import Adapters, adapters, shelves
 from bot.asking import Asking
+from bot.background import ALL, Part, Running, background
 from bot.blocks.guide import Examples
 from bot.budget import Budget
 from bot.clock import SystemClock
@@ -69,32 +67,8 @@ from core.users import Users
 from core.vault import Vault
 from core.views import Arrival
 from core.watch import Watch
-from queues.local import LocalJobs
-
-if TYPE_CHECKING:
-    from queues.shared import SharedJobs
 
 logger = logging.getLogger(__name__)
-_DUE_AT_ONCE = 1_000
-
-
-class Running(Protocol):
-    """Something that is started once and stopped once."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
-class Part(StrEnum):
-    """What a process does; any number of processes may do the same part, on one database."""
-
-    BOT = "bot"  # answers Slack and browsers, delivers messages
-    CLOCK = "clock"  # finds what is due
-    WORKER = "worker"  # refreshes
-
-
-ALL = frozenset(Part)
 
 
 class Product:
@@ -158,7 +132,23 @@ class Product:
         self.refreshing = self._refreshing()
         self.homes = self._homes()
         self.when_woken(self.homes.wake)
-        self.beside += [*self._background(), *([self.homes] if Part.BOT in does else [])]
+        self.beside += background(
+            does,
+            settings=settings,
+            store=self.store,
+            clock=clock,
+            refreshing=self.refreshing,
+            ticks={
+                "watch": self.watch.look,
+                "digest": self.digests.look,
+                "lapse": self.approvals.lapse,
+                "prune": self.lives.people.prune,
+            },
+            sweep=self.lives.presence.sweep,
+            when_woken=self.when_woken,
+            wake=self.wake,
+        )
+        self.beside += [self.homes] if Part.BOT in does else []
         self.bolt = self._bolt()
         self.web = self._register()
         self._socket: SocketModeHandler | None = None
@@ -283,45 +273,6 @@ class Product:
     def _somebody(self, org_id: str, user_id: str) -> Actor:
         profile = self.profiles.of(self.workspaces.client(org_id), org_id, user_id)
         return self.users.actor(org_id, user_id, name=profile.name, tz=profile.tz, guest=profile.guest)
-
-    def _jobs(self) -> "LocalJobs | SharedJobs":
-        """Threads of this process alone, or wake-ups for the workers of all processes on one PostgreSQL."""
-        refreshing, workers = self.refreshing, self.settings.workers if Part.WORKER in self._does else 0
-        if not self.settings.is_shared:
-            return LocalJobs(execute_next=refreshing.execute_next, stop_taking=refreshing.stop, workers=workers)
-        from queues.shared import SharedJobs  # only there where PostgreSQL's driver is
-
-        return SharedJobs(
-            database_url=self.settings.database_url,
-            execute_next=refreshing.execute_next,
-            is_waiting=refreshing.is_waiting,
-            stop_taking=refreshing.stop,
-            workers=workers,
-        )
-
-    def _background(self) -> list[Running]:
-        jobs = self._jobs()
-        self.when_woken(jobs.wake)
-
-        def enqueue_due() -> None:
-            if self.store.refreshes.enqueue_due(self.clock.now(), new_ids=[uuid4().hex for _ in range(_DUE_AT_ONCE)]):
-                self.wake()
-
-        every = timedelta(seconds=self.settings.tick_s)
-        sweep = scheduler.Tick("sweep", every, self.lives.presence.sweep)
-        ticks = [
-            scheduler.Tick("enqueue_due", every, enqueue_due),
-            scheduler.Tick("watch", every, self.watch.look),
-            scheduler.Tick("digest", every, self.digests.look),
-            scheduler.Tick("lapse", every, self.approvals.lapse),
-            sweep,
-            scheduler.Tick("prune", every, self.lives.people.prune),
-        ]
-        workers: list[Running] = [jobs] if Part.WORKER in self._does or self.settings.is_shared else []
-        if Part.CLOCK in self._does:
-            return [*workers, scheduler.Clockwork(ticks)]
-        # bots look once a day too: who is known needs not be asked for at the first click
-        return [*workers, scheduler.Clockwork([sweep])] if Part.BOT in self._does else workers
 
     def _bolt(self) -> App:
         app = App(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.book import Book
+from core.delivery import Stopped
 from core.difference import Survey
 from core.errors import RemovalRefused
 from core.ledger import Ledger
@@ -81,7 +82,7 @@ class Claim:
     @property
     def is_full(self) -> bool:
         """Whether everybody is still to be sent again, for a full resync."""
-        return self.run.kind is RefreshKind.FULL and not self.memory.get("resent")
+        return self.run.kind is RefreshKind.FULL and not self.memory.get("resent") and not self.run.ending
 
     @property
     def retries_refused(self) -> bool:
@@ -121,22 +122,29 @@ class Claim:
             self.store.checkpoint(self.run.id, self.run.fence, self.memory)
 
     def beat(self, phase: Phase, done: int, total: int, *, rate: float | None = None, now: bool = False) -> None:
-        """Keeps the lease and says how far it is, at most once a second unless a phase begins. Raises LeaseLost."""
+        """Keeps the lease and says how far it is, at most once a second unless a phase begins. Raises LeaseLost, Stopped."""
         at = self.monotonic()
         if not now and at - self._beaten < _BEAT_S:
             return
         left = (total - done) / rate if rate else None
         moment = self.clock.now()
         progress, until = Progress(phase, done, total, rate, left), moment + self.settings.lease
-        self.store.progress(self.run.id, self.run.fence, progress, self.counts, now=moment, until=until)
+        ends = self.store.progress(self.run.id, self.run.fence, progress, self.counts, now=moment, until=until)
         self._beaten = at
+        self._stop_if(ends)
 
     def confirm(self) -> None:
-        """Before each request, in its own thread: a process may have been frozen since the last beat. Raises LeaseLost."""
+        """Before each request, in its thread: a process may have been frozen since the last beat. Raises LeaseLost, Stopped."""
         at = self.monotonic()
         if at - self._beaten >= 2 * _BEAT_S:
-            self.store.renew(self.run.id, self.run.fence, self.clock.now() + self.settings.lease)
+            ends = self.store.renew(self.run.id, self.run.fence, self.clock.now() + self.settings.lease)
             self._beaten = at
+            self._stop_if(ends)
+
+    def _stop_if(self, ends: bool) -> None:
+        """Its sync was paused: the next claim pays what is owed, and nothing else."""
+        if ends and not self.run.ending:
+            raise Stopped
 
     def settle(self, wait: timedelta) -> None:
         """The refresh waits for the platform and holds no worker meanwhile."""

@@ -21,8 +21,11 @@ class Ending:
         self._claim = claim
 
     def finish(self, book: Book) -> None:
-        """All is sent. Raises RemovalRefused where the platform kept somebody who had to go."""
+        """All is sent, or all that is owed by a paused sync. Raises RemovalRefused where the platform kept who had to go."""
         claim = self._claim
+        if claim.run.ending:
+            claim.store.end(claim.run.id, claim.run.fence, book.owed, now=claim.clock.now())
+            return
         if claim.refusal:
             raise claim.refusal
         claim.beat(Phase.CONFIRMING, 0, 0, now=True)

@@ -47,6 +47,9 @@ class Execution:
         if self._still_working(book):
             return
         book = self._reopened(book)
+        if claim.run.ending:
+            self._pay(book)
+            return
         if confirming and book.is_settled:  # all was sent before: only the channel's own work was waited for
             self._ending.finish(book)
             return
@@ -125,6 +128,26 @@ class Execution:
             claim.settle(ask_again)
             return True
         return False
+
+    def _pay(self, book: Book) -> None:
+        """The sync was paused: whom removals may have taken along is sent again, when they have taken effect; nothing else is."""
+        claim = self._claim
+        if not book.owed:
+            self._ending.finish(book)
+            return
+        if not claim.is_settled(book):
+            if not book.header["removed"]:  # a kill came before it was noted
+                claim.ledger.seen({**book.header, "removed": claim.clock.now().isoformat()})
+            claim.settle(claim.traits.settle)
+            return
+        kind = claim.sync.segment_kind
+        some = Some(book, Allowed(claim.traits, kind, book.header.get("kinds", ())), settled=True, retry_refused=False)
+        comparison = Comparison(some, only_owed=True, paying=book.is_paying)
+        header = {**book.header, "paying": True}
+        traits, floor = claim.traits, claim.settings.compact_below
+        record(claim.ledger, book, some, comparison, header=lambda: header, traits=traits, floor=floor)
+        book.close()
+        self._sending.deliver(comparison.survey, header, replaces=False)
 
     # ── reading and comparing ──
 

@@ -82,8 +82,8 @@ class Segment:
         self._beat = beat
         require_columns(reading.columns, reading.segment.kind)
 
-    def batches(self, size: int = _BATCH) -> Iterator[list[pa.RecordBatch]]:
-        """All rows, about `size` at a time, `passes` over. Raises SegmentTorn if the source has changed meanwhile."""
+    def batches(self) -> Iterator[list[pa.RecordBatch]]:
+        """All rows, some at a time, `passes` over. Raises SegmentTorn if the source has changed meanwhile."""
         held: list[pa.RecordBatch] = []
         height = rows = 0
         for _ in range(self.passes):
@@ -91,7 +91,7 @@ class Segment:
                 held.append(batch)
                 height += batch.num_rows
                 rows += batch.num_rows
-                if height >= size:
+                if height >= _BATCH:
                     yield held
                     held, height = [], 0
                     self._beat(rows // self.passes)

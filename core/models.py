@@ -354,7 +354,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """One execution of a sync. `fence` grows at each claim; every write-back carries it. `cause`: as in `Actor`."""
+    """One execution of a sync. `fence` grows at each claim; every write-back carries it. `cause`: as in `Actor`.
+
+    `ending`: its sync was paused, and it only pays what it owes: members that its removals may have taken along.
+    """
 
     id: str
     org_id: str
@@ -374,6 +377,7 @@ class Refresh:
     failure: str | None = None
     approved_removals: int | None = None
     cause: str = ""
+    ending: bool = False
 
 
 class Severity(StrEnum):

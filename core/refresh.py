@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from core.book import Book
 from core.claim import Claim, RefreshSettings
 from core.delivery import Stopped
 from core.errors import (
@@ -125,6 +126,14 @@ class Refreshing:
         except LeaseLost:
             return
 
+    def _give_up(self, run: Refresh) -> None:
+        """What a paused sync owes cannot be paid: how many are missing is said."""
+        ledger = self._ledgers.of(run.sync_id)
+        try:
+            self._store.end(run.id, run.fence, Book.of(ledger).owed, now=self._clock.now())
+        finally:
+            ledger.close()
+
     def _end(self, run: Refresh, error: Exception) -> None:
         """Trouble that passes: tried again later; anything else fails the sync with an alert that says what to do."""
         now = self._clock.now()
@@ -139,10 +148,16 @@ class Refreshing:
             logger.error("Refresh %s met %s:\n%s", run.id, type(error).__name__, frames)
         try:
             latest = self._store.get(run.id)
+            if latest.ending and not is_passing(error):
+                self._give_up(run)
+                return
             if is_passing(error):
                 seconds, memory = trouble_wait(error, latest, self._settings.waits)
                 if seconds is not None:
                     self._store.postpone(run.id, run.fence, now + timedelta(seconds=seconds), memory)
+                    return
+                if latest.ending:
+                    self._give_up(run)
                     return
             sync = self._store.sync(run.id)
             if isinstance(error, NeedsReconnect):

@@ -24,7 +24,7 @@ def details_modal(
     blocks = [
         kit.section(f"{status(sync.status)} · *{kit.esc(sync.name)}*\n{route(sync)}"),
         *_progress(details.refreshes),
-        *_stale(sync),
+        *_stale(sync, details.refreshes),
         *_held(details),
         *_alerts(details),
         *_buttons(details, can_share=can_share),
@@ -41,14 +41,23 @@ def details_modal(
 
 def _progress(refreshes: Sequence[Refresh]) -> list[kit.Block]:
     running = next((r for r in refreshes if r.state.is_open), None)
-    return [kit.context(progress_line(running))] if running else []
+    return [kit.context(progress_line(running))] if running and not running.ending else []
 
 
-def _stale(sync: Sync) -> list[kit.Block]:
+def _stale(sync: Sync, refreshes: Sequence[Refresh]) -> list[kit.Block]:
     if sync.status is not SyncStatus.INACTIVE:
         return []
     as_it_was = when(sync.refreshed_at, "before the first refresh")
-    return [kit.section(f"The audience stays on {sync.channel.label} as it was {as_it_was} and goes stale.")]
+    text = f"The audience stays on {sync.channel.label} as it was {as_it_was} and goes stale."
+    last = next(iter(refreshes), None)
+    if last and last.ending and last.state.is_open:
+        text += (
+            "\nThe pause came in the middle of a refresh. What was on its way may still land; whoever its removals took along is "
+            "put back first, nothing else is sent."
+        )
+    elif last and last.ending and (owed := int(last.checkpoint.get("owed", 0))):
+        text += f"\nThe last removals may have taken along {number(owed)} of those who belong there. *Resume* puts them back."
+    return [kit.section(text)]
 
 
 def _held(details: Details) -> list[kit.Block]:

@@ -40,6 +40,8 @@ def open_run(
     found = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync.id, IS_OPEN)).first()
     if found is not None:
         waits = found.state == RefreshState.QUEUED and not found.started_at and found.kind != RefreshKind.DRY
+        if found.ending:  # its sync goes on, and so does it
+            found.ending, found.not_before = False, min(found.not_before, at)
         if kind is RefreshKind.DRY or (kind is RefreshKind.FULL and not waits):
             raise Conflict(f"A refresh of S-{sync.number} is under way. Try again when it is done.", current=rows.sync(sync))
         if kind is RefreshKind.FULL:
@@ -84,8 +86,18 @@ def _follow(session: Session, run: RefreshRow, sync: SyncRow, at: datetime) -> N
         open_run(session, sync, RefreshKind.REQUESTED, refresh_id=uuid4().hex, at=at, requested_by=run.again_for)
 
 
+def let_end(session: Session, sync_id: str, at: datetime) -> None:
+    """The sync is paused: its open refresh ends, once whom its removals may have taken along is there again."""
+    run = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync_id, IS_OPEN).with_for_update()).first()
+    if run is None:
+        return
+    run.ending, run.again_for = True, None
+    if not run.started_at or run.state == RefreshState.HELD or run.kind == RefreshKind.DRY:
+        close_open(session, sync_id, at)
+
+
 def close_open(session: Session, sync_id: str, at: datetime) -> None:
-    """The sync is paused or deleted: its open refresh ends; a worker that has it finds its fence stale."""
+    """The sync is deleted, or its organization gone: its open refresh ends; a worker that has it finds its fence stale."""
     session.execute(
         update(RefreshRow)
         .where(RefreshRow.sync_id == sync_id, IS_OPEN)
@@ -119,15 +131,17 @@ class RefreshStore:
             row = claim(session, lanes, now, lease, per_org)
             return rows.refresh(row) if row else None
 
-    def renew(self, refresh_id: str, fence: int, until: datetime) -> None:
-        """Keeps the lease."""
+    def renew(self, refresh_id: str, fence: int, until: datetime) -> bool:
+        """Keeps the lease. Whether the refresh is to end."""
         with self._database.write() as session:
-            self._mine(session, refresh_id, fence).lease_until = until
+            row = self._mine(session, refresh_id, fence)
+            row.lease_until = until
+            return row.ending
 
     def progress(
         self, refresh_id: str, fence: int, progress: Progress, counts: Counts, *, now: datetime, until: datetime
-    ) -> None:
-        """Keeps the lease, and says what people see of a running refresh."""
+    ) -> bool:
+        """Keeps the lease, and says what people see of a running refresh. Whether it is to end."""
         with self._database.write() as session:
             row = self._mine(session, refresh_id, fence)
             row.lease_until = until
@@ -135,6 +149,7 @@ class RefreshStore:
             sync = session.get_one(SyncRow, row.sync_id)
             if row.kind != RefreshKind.DRY:
                 _tell_progress(session, row, sync, now, Rank.PROGRESS)
+            return row.ending
 
     def checkpoint(self, refresh_id: str, fence: int, data: Mapping[str, Any]) -> None:
         """What the next worker must know to go on."""
@@ -214,6 +229,19 @@ class RefreshStore:
             target = f"dm:{row.requested_by or sync.owner_id}"
             tell(session, org_id=row.org_id, topic="tried", subject_id=row.id, target=target, at=now, once=f"tried:{row.id}")
             _follow(session, row, sync, now)
+
+    def end(self, refresh_id: str, fence: int, owed: int, *, now: datetime) -> None:
+        """Its sync is paused, and it has paid what it could. `owed`: members who are still to be sent again.
+
+        A sync that was resumed meanwhile goes on with it.
+        """
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence, ends=True)
+            row.lease_until, row.progress = None, None
+            if row.ending:
+                row.state, row.finished_at, row.checkpoint = RefreshState.CANCELLED.value, now, {"owed": owed}
+            else:
+                row.state, row.not_before = RefreshState.QUEUED.value, now
 
     def hold(self, refresh_id: str, fence: int, counts: Counts, code: str, *, now: datetime) -> None:
         """The guard stopped it: nothing is sent until somebody decides."""

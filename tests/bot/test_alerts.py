@@ -134,8 +134,13 @@ def test_a_retry_that_succeeds_turns_the_message_to_resolved(office: Office, tal
     message = told(ana, talk, r"Resolved\*: The ad account is disabled")
     assert "It lasted 1 min" in words(message)
     assert labels(message) == []
-    replies = [m for m in ana.screen()["channels"][talk] if m.get("thread_ts") == message["ts"] != m["ts"]]
-    assert sum("Resolved" in words(m) for m in replies) == 1
+
+    def replies() -> int:
+        said = [m for m in ana.screen()["channels"][talk] if m.get("thread_ts") == message["ts"] != m["ts"]]
+        return sum("Resolved" in words(m) for m in said)
+
+    eventually(replies, "the reply in the thread")
+    assert replies() == 1
 
 
 def test_reconnecting_ones_own_goes_on_with_what_stood_still(office: Office, talk: str) -> None:

@@ -82,6 +82,9 @@ class Platform:
         self.after: Callable[[Delivery], None] = lambda _: None
         self.answers: Callable[[Delivery, Receipt], Receipt] = lambda _, receipt: receipt
         self.settlements: Callable[[str], Settlement] = lambda _: Settlement(True)
+        self.stays: set[Identifier] = set()  # who belongs there all the time
+        self.longest = timedelta(0)  # for which one of them was missing
+        self._since: dict[Identifier, datetime] = {}
         self._late: list[tuple[datetime, str, set[Identifier]]] = []
         self._lock = threading.Lock()
 
@@ -130,6 +133,7 @@ class Platform:
                 if delivery.seq == 1:
                     held.clear()
                 held |= identifiers
+            self._miss(self.clock.now())
             self.after(delivery)
             return answer
 
@@ -146,10 +150,19 @@ class Platform:
 
     def catch_up(self) -> None:
         """Removals whose time has come take out whoever matches."""
-        for due in [d for d in self._late if d[0] <= self.clock.now()]:
+        for due in sorted((d for d in self._late if d[0] <= self.clock.now()), key=lambda d: d[0]):
             self._late.remove(due)
             for identifier in due[2]:
                 self.audiences.get(due[1], set()).difference_update(self.persons.get(identifier, {identifier}), {identifier})
+            self._miss(due[0])
+        self._miss(self.clock.now())
+
+    def _miss(self, at: datetime) -> None:
+        held = set().union(*self.audiences.values())
+        for identifier in self.stays - held:
+            self._since.setdefault(identifier, at)
+        for identifier in held & self._since.keys():
+            self.longest = max(self.longest, at - self._since.pop(identifier))
 
     def held(self) -> set[Identifier]:
         self.catch_up()
