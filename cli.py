@@ -14,6 +14,7 @@ import cli_operate
 import cli_syncs
 from core.errors import SegsyncError
 from core.memory import settle
+from terminal import JsonOption, Terminal
 
 app = typer.Typer(
     name="segsync",
@@ -93,13 +94,13 @@ def demo(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(*, as_json: JsonOption = False) -> None:
     """Bring the database to this version's tables."""
     from bot.main import bring_up
     from bot.settings import Settings
 
     bring_up(Settings())
-    typer.echo("The database is up to date.")
+    Terminal(as_json).say("The database is up to date.", up_to_date=True)
 
 
 def _watch_parent(stop: threading.Event) -> None:

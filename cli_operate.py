@@ -131,8 +131,12 @@ def check(
 def verify(
     sync: Annotated[str | None, typer.Argument(help="S-42; all unless told.")] = None, *, as_json: JsonOption = False
 ) -> None:
-    """Read every ledger, check that it is whole, and compare it with what the database says. Exit code 1: one is not."""
+    """Read every ledger, and compare it with the database, and what was sent last with what the platform received.
+
+    Exit code 1: something differs, or cannot be read.
+    """
     from core.book import Book
+    from core.models import RefreshKind, RefreshState
 
     product = _product()
     rows: list[dict[str, Any]] = []
@@ -145,8 +149,15 @@ def verify(
                 "generation": None,
                 "delivered": None,
                 "said": one.delivered,
+                "sent_last": None,
+                "received": None,
                 "problem": None,
             }
+            ended = (r for r in product.store.refreshes.last(one.id) if r.state is RefreshState.SUCCEEDED)
+            if last := next((r.counts for r in ended if r.kind is not RefreshKind.DRY), None):
+                row |= {"sent_last": last.added + last.again, "received": last.received}
+                if row["sent_last"] > last.received + sum(last.rejected.values()):
+                    row["problem"] = "the platform received fewer than were sent; a full resync sends everybody again"
             try:
                 book = Book.of(product.ledgers.of(one.id))
                 book.check()

@@ -185,11 +185,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """What is logged at least."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """Where Prometheus reads `/metrics`; unset: nowhere."""
+    """Where every part serves `/metrics`, `/healthz` and `/readyz`; unset: nowhere."""
     otlp_endpoint: str | None = None
     """Where traces go (OpenTelemetry over HTTP, such as `http://localhost:4318`; needs `segsync[otel]`); unset: nowhere."""
     metrics_host: str = "127.0.0.1"
-    """The address on which the metrics are served."""
+    """The address on which these are served."""
 
     @model_validator(mode="after")
     def _reaches_slack(self) -> "Settings":
