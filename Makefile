@@ -26,10 +26,10 @@ demo: .venv/run  ## run segsync with local stand-ins for Slack and the platforms
 	@exec $(PY) -m cli demo $(ARGS)
 
 test: .venv/dev  ## run every test (ARGS="-k pause")
-	@$(PY) -m pytest -n $(BESIDE) --dist loadscope $(ARGS)
+	@$(PY) -m pytest -n $(BESIDE) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-postgres: .venv/dev  ## run what touches the database on a real PostgreSQL, which pip has installed
-	@SEGSYNC_TEST_DATABASE=postgresql $(PY) -m pytest -n $(BESIDE) --dist loadscope $(or $(ARGS),$(ON_POSTGRES))
+	@SEGSYNC_TEST_DATABASE=postgresql $(PY) -m pytest -n $(BESIDE) --dist loadscope --no-loadscope-reorder $(or $(ARGS),$(ON_POSTGRES))
 
 lint: .venv/dev  ## ruff, mypy strict, import rules
 	@$(PY) -m ruff check .
