@@ -6,9 +6,11 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from core.claim import RefreshSettings, Work
 from core.delivery import Stopped
+from core.ending import is_passing, trouble_wait
 from core.errors import ChannelError, LeaseLost, NeedsReconnect, SegmentGone, SegsyncError, SourceError
-from core.execution import Execution, RefreshSettings, Work, is_passing, trouble_wait
+from core.execution import Execution
 from core.ledger import Ledgers
 from core.models import Channel, Grant, Refresh, RefreshKind
 from core.ports import AdChannel, Clock, SegmentSource, Target, Tracer, Untraced

@@ -13,8 +13,8 @@ import pytest
 
 from core.blocks import LedgerDamaged
 from core.book import Book, Choice
+from core.ending import is_passing
 from core.errors import ConfigError, LeaseLost, LedgerUnavailable
-from core.execution import is_passing
 from core.identifiers import DIGEST, LEDGER_SCHEMA, Identifiers, State, heads
 from core.ledger import ADDING, Ledger, Ledgers
 from core.shelves import Folders, Journal, Objects, Shelves

@@ -442,7 +442,7 @@ def test_a_paused_sync_stops_at_the_next_batch(tmp_path: object) -> None:
 def test_a_worker_that_was_frozen_sends_nothing_more_once_another_has_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.execution._BEAT_S", 0.0)  # as if more than a beat had passed between any two moments
+    monkeypatch.setattr("core.claim._BEAT_S", 0.0)  # as if more than a beat had passed between any two moments
     desk = Desk(tmp_path / "d", batch_rows=10, in_flight=1)
     desk.write(crowd(100))
     sent: list[int] = []

@@ -1,0 +1,125 @@
+"""What one claim sends: removals first, then whoever shares nothing with them; and how the platform's own work on it stands."""
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.book import Book
+from core.claim import Claim
+from core.delivery import Courier, Sent
+from core.difference import State, Survey
+from core.errors import ChannelError, RemovalRefused, SessionOver
+from core.ledger import ADDING
+from core.models import Phase, Refresh
+from core.planning import requests
+from core.ports import Op
+
+
+class Sending:
+    """Sends what the ledger's newest generation says, and notes what becomes of it."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim, self._work = claim, claim.work
+
+    def is_settled(self, book: Book) -> bool:
+        """Whether the removals that were sent have taken effect by now; when they were sent is not known after a kill."""
+        removed = book.header.get("removed")
+        if removed is None:
+            return True
+        return bool(removed) and self._work.clock.now() >= datetime.fromisoformat(removed) + self._work.channel.traits.settle
+
+    def deliver(self, survey: Survey, header: dict[str, Any], *, replaces: bool) -> timedelta | None:
+        """Removals first, then whoever shares nothing with them. How long to wait for the platform; None: all is done."""
+        traits, ledger = self._work.channel.traits, self._work.ledger
+        plan = Book.of(ledger)
+        sent: list[Sent] = []
+        if replaces:
+            sent.append(self._carry(Op.REPLACE, Phase.ADDING, plan, survey.adds))
+            if not sent[-1].waiting:
+                for batch in plan.counts.sizes:
+                    if batch < ADDING:
+                        ledger.done(batch, {})
+        else:
+            sent.append(self._carry(Op.REMOVE, Phase.REMOVING, plan, survey.removes))
+        if header.get("removed") == "":
+            header["removed"] = self._work.clock.now().isoformat()
+            ledger.seen(header)
+        if not replaces:
+            sent.append(self._carry(Op.ADD, Phase.ADDING, plan, survey.adds))
+        plan.close()
+        if self._claim.is_full:
+            self._claim.memory["resent"] = True
+        if survey.again or any(wave.waiting for wave in sent) or self._claim.held:
+            return traits.settle if survey.again else timedelta(0)
+        return None
+
+    def _carry(self, op: Op, phase: Phase, plan: Book, total: int) -> Sent:
+        work, state = self._work, State.LEAVING if op is Op.REMOVE else State.SENDING
+        begun = self._claim.monotonic()
+
+        def beat(done: int) -> None:
+            rate = done / max(self._claim.monotonic() - begun, 1e-3)
+            self._claim.beat(phase, done, total, rate=rate if done else None)
+
+        if total:
+            self._claim.beat(phase, 0, total, now=True)
+        courier = Courier(
+            channel=work.channel,
+            target=self._claim.target,
+            ledger=work.ledger,
+            beat=beat,
+            confirm=self._claim.confirm,
+            stopping=work.stopping,
+            retries=work.settings.retries,
+        )
+        try:
+            session = _session(self._claim.run, op, self._claim.memory.get("sessions", 0))
+            sent = courier.carry(op, requests(plan.newest, state), total=total, session=session)
+        except SessionOver:
+            self._claim.memory["sessions"] = self._claim.memory.get("sessions", 0) + 1
+            self._claim.remember()
+            raise
+        except RemovalRefused as error:
+            # who is new still goes in; the refresh fails at its end, and those members stay to be removed
+            self._claim.refusal = error
+            return Sent()
+        self._claim.reject(sent.rejected)
+        if op is not Op.REMOVE:
+            self._claim.counts = replace(self._claim.counts, received=self._claim.counts.received + sent.received)
+        if total:
+            self._claim.beat(phase, total, total, now=True)
+        return sent
+
+    def still_working(self, book: Book) -> timedelta | None:
+        """Asks how the platform's own work stands: when to ask again, None when nothing of it is open."""
+        ask_again: timedelta | None = None
+        failed = 0
+        for batch, request_ids in list(book.waiting.items()):
+            states = [self._work.channel.settlement(self._claim.target, r) for r in request_ids.split(",")]
+            pending = [s.ask_again_in for s in states if not s.done]
+            if pending:
+                ask_again = max(ask_again or timedelta(seconds=1), *pending)
+                continue
+            for state in states:
+                self._claim.reject(state.rejected)
+            if any(s.failed for s in states):
+                failed += 1
+                self._work.ledger.lost(batch)
+            else:
+                self._work.ledger.done(batch, book.refused(batch))
+        if failed:
+            self._claim.memory["failed"] = self._claim.memory.get("failed", 0) + 1
+            if self._claim.memory["failed"] > len(self._work.settings.waits):
+                raise ChannelError("The platform's own work on the audience keeps failing.")
+        return ask_again
+
+
+def _session(run: Refresh, op: Op, over: int) -> int:
+    """A number for the platform's upload session: another one for each claim, since a closed session takes nothing more.
+
+    A replacement goes on in the same one, since the platform allows no other beside it, unless it is over.
+    """
+    part = over if op is Op.REPLACE else run.fence
+    digest = hashlib.blake2b(f"{run.id}/{part}/{op}".encode(), digest_size=6).digest()
+    return int.from_bytes(digest) + 1
