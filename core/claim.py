@@ -96,6 +96,13 @@ class Claim:
         unchanged = matchable - survey.adds - survey.again
         self.counts = replace(self.counts, added=survey.added, removed=survey.left, again=again, unchanged=unchanged)
 
+    def owe(self, survey: Survey) -> None:
+        """Whom this plan's removals may take along; and of those before, who is sent again by this plan."""
+        returning = bool(self.memory.get("owed"))
+        owed = survey.again + (survey.adds if returning else 0)
+        self.memory |= {"owed": owed, "returning": returning}
+        self.counts = replace(self.counts, owed=owed)
+
     def reject(self, reasons: Mapping[str, int]) -> None:
         """Counts members that the platform did not take."""
         for reason, number in reasons.items():

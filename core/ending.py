@@ -39,7 +39,7 @@ class Ending:
             else:
                 if audience.working and self._may_wait():
                     return
-        counts = replace(self._claim.counts, delivered=book.delivered, rejected=self._claim.rejected)
+        counts = replace(self._claim.counts, delivered=book.delivered, owed=0, rejected=self._claim.rejected)
         now = self._work.clock.now()
         due = next_due_of(self._claim.sync, now)
         self._store.finish(*self._mine, counts, matched=matched, next_due_at=due, now=now, expires_at=expires_at)
@@ -81,14 +81,18 @@ class Ending:
         self._store.settle(*self._mine, now + settings.confirm_every, self._claim.memory)
         return True
 
-    def settle(self, wait: timedelta) -> None:
-        """It waits for the platform, and nobody waits with it."""
+    def stop(self) -> None:
+        """Its sync is paused, and nothing is owed any more."""
+        self._store.stop(*self._mine, replace(self._claim.counts, owed=0), failure=None, now=self._work.clock.now())
+
+    def settle(self, wait: timedelta | None) -> None:
+        """It waits for the platform, and nobody waits with it. None: as long as the platform's own work says."""
         if self._claim.refusal:
             raise self._claim.refusal
         self._claim.beat(Phase.SETTLING, 0, 0, now=True)
         self._claim.remember(store=False)
         self._claim.memory.pop("troubles", None)
-        self._store.settle(*self._mine, self._work.clock.now() + wait, self._claim.memory)
+        self._store.settle(*self._mine, self._work.clock.now() + (wait or timedelta(0)), self._claim.memory)
 
     def hold(self, survey: Survey, book: Book, code: str, matchable: int) -> None:
         """The guard stops it until somebody decides. `code`: why."""

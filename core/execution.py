@@ -22,7 +22,8 @@ from core.fingerprints import VERSION
 from core.gathering import Everybody, Segment, Some, Totals
 from core.identifiers import KINDS
 from core.identity import RULES
-from core.models import Phase, RefreshKind, RemoteAudience, SegmentKind
+from core.models import Phase, RefreshKind, RemoteAudience, SegmentKind, SyncStatus
+from core.paying import pay
 from core.planning import Allowed
 from core.ports import Reading
 from core.recording import record
@@ -51,6 +52,9 @@ class Execution:
             self._ending.settle(wait)
             return
         book = self._reopened(book)
+        if self._sync.status is SyncStatus.INACTIVE:
+            pay(self._claim, self._sending, self._ending, book)
+            return
         if confirming and book.is_settled:  # all was sent before: only the channel's own work was waited for
             self._ending.finish(book)
             return
@@ -254,6 +258,7 @@ class Execution:
             if book.is_empty:
                 self._claim.counts = replace(self._claim.counts, members=touched.totals.members, matchable=survey.matchable)
                 self._claim.count(survey, survey.matchable)
+            self._claim.owe(survey)
             self._claim.remember()
             self._claim.beat(Phase.COMPARING, 0, 0, now=True)
             removing = {"removed": ""} if survey.removes else {}  # at a time that is only known when all are sent

@@ -345,6 +345,7 @@ class Counts:
     unchanged: int = 0
     delivered: int = 0
     received: int = 0
+    owed: int = 0  # that a removal may have taken along and who are not sent again yet
     rejected: Mapping[str, int] = field(default_factory=dict)
 
 

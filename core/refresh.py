@@ -12,7 +12,7 @@ from core.ending import is_passing, trouble_wait
 from core.errors import ChannelError, LeaseLost, NeedsReconnect, SegmentGone, SegsyncError, SourceError
 from core.execution import Execution
 from core.ledger import Ledgers
-from core.models import Channel, Grant, Refresh, RefreshKind
+from core.models import Channel, Grant, Refresh, RefreshKind, SyncStatus
 from core.ports import AdChannel, Clock, SegmentSource, Target, Tracer, Untraced
 from core.schedule import next_due_of
 from core.store import Store
@@ -127,6 +127,9 @@ class Refreshing:
                 self._broken(sync.run_as, error)
             if run.kind is RefreshKind.DRY:
                 self._store.tried(run.id, run.fence, latest.counts, failure=code, now=now)
+                return
+            if sync.status is SyncStatus.INACTIVE:
+                self._store.stop(run.id, run.fence, latest.counts, failure=code, now=now)
                 return
             due = next_due_of(sync, now)
             self._store.fail(run.id, run.fence, code, detail, next_due_at=due, now=now)

@@ -29,6 +29,23 @@ class Sending:
             return True
         return bool(removed) and self._work.clock.now() >= datetime.fromisoformat(removed) + self._work.channel.traits.settle
 
+    def unsettled_for(self, book: Book) -> timedelta | None:
+        """How long until the removals that were sent have taken effect; None: they have."""
+        if self.is_settled(book):
+            return None
+        now, settle, removed = self._work.clock.now(), self._work.channel.traits.settle, book.header["removed"]
+        if not removed:  # a kill or a pause came between the requests and their time: they were sent by now
+            removed = now.isoformat()
+            self._work.ledger.seen(dict(book.header) | {"removed": removed})
+        return datetime.fromisoformat(removed) + settle - now
+
+    def add(self, members: int) -> bool:
+        """Carries out the additions that the ledger says; whether the platform still works on them."""
+        plan = Book.of(self._work.ledger)
+        sent = self._carry(Op.ADD, Phase.ADDING, plan, members)
+        plan.close()
+        return sent.waiting
+
     def deliver(self, survey: Survey, header: dict[str, Any], *, replaces: bool) -> timedelta | None:
         """Removals first, then whoever shares nothing with them. How long to wait for the platform; None: all is done."""
         traits, ledger = self._work.channel.traits, self._work.ledger

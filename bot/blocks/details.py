@@ -24,7 +24,7 @@ def details_modal(
     blocks = [
         kit.section(f"{status(sync.status)} · *{kit.esc(sync.name)}*\n{route(sync)}"),
         *_progress(details.refreshes),
-        *_stale(sync),
+        *_stale(sync, details.refreshes),
         *_held(details),
         *_alerts(details),
         *_buttons(details, can_share=can_share),
@@ -44,11 +44,17 @@ def _progress(refreshes: Sequence[Refresh]) -> list[kit.Block]:
     return [kit.context(progress_line(running))] if running else []
 
 
-def _stale(sync: Sync) -> list[kit.Block]:
+def _stale(sync: Sync, refreshes: Sequence[Refresh]) -> list[kit.Block]:
     if sync.status is not SyncStatus.INACTIVE:
         return []
     as_it_was = when(sync.refreshed_at, "before the first refresh")
-    return [kit.section(f"The audience stays on {sync.channel.label} as it was {as_it_was} and goes stale.")]
+    text = f"The audience stays on {sync.channel.label} as it was {as_it_was} and goes stale."
+    last = refreshes[0] if refreshes else None
+    if last and last.counts.owed:
+        many = f"{number(last.counts.owed)} members of the segment that its last removals may have taken along"
+        told = f"First {many} are sent again." if last.state.is_open else f"*{many} are missing* until it is resumed."
+        text += f"\n{told}"
+    return [kit.section(text)]
 
 
 def _held(details: Details) -> list[kit.Block]:

@@ -82,6 +82,18 @@ def close_open(session: Session, sync_id: str, at: datetime) -> None:
     )
 
 
+def wind_down(session: Session, sync_id: str, at: datetime) -> None:
+    """The sync is paused: its open refresh ends like that, unless it owes somebody: then it goes on until that is paid."""
+    row = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync_id, IS_OPEN).with_for_update()).first()
+    if row is None or not row.counts.get("owed") or row.state == RefreshState.HELD:
+        close_open(session, sync_id, at)
+        return
+    row.fence += 1
+    row.lease_until, row.again_for = None, None
+    if row.state == RefreshState.RUNNING:
+        row.state, row.not_before = RefreshState.QUEUED.value, at
+
+
 class RefreshStore:
     """The refreshes of all organizations. Methods with a fence raise LeaseLost when the refresh is no longer the caller's."""
 
@@ -186,6 +198,15 @@ class RefreshStore:
             sync.status, sync.failure, sync.next_due_at = SyncStatus.FAILED.value, code, next_due_at
             raise_alert(session, sync, code, detail, now)
             _tell_progress(session, row, sync, now)
+            _follow(session, row, sync, now)
+
+    def stop(self, refresh_id: str, fence: int, counts: Counts, *, failure: str | None, now: datetime) -> None:
+        """The refresh of a paused sync ends; `failure`: why it could not pay what `counts` says is owed."""
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            row.state, row.finished_at, row.lease_until = RefreshState.CANCELLED.value, now, None
+            row.counts, row.failure, row.checkpoint = asdict(counts), failure, {}
+            sync = session.get_one(SyncRow, row.sync_id)
             _follow(session, row, sync, now)
 
     def tried(self, refresh_id: str, fence: int, counts: Counts, *, failure: str | None, now: datetime) -> None:
