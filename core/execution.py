@@ -128,14 +128,17 @@ class Execution:
             memory=work.settings.memory_mib << 20,
             beat=lambda rows: self._claim.beat(Phase.READING, min(rows, size), size),
         )
-        looked = book.header.get("looked")
-        stale = looked is None or self._work.clock.now() - datetime.fromisoformat(looked) >= work.settings.look_at_all
         # under an older key of the ledger, fingerprints of rows were others too
-        stale = stale or work.ledger.is_under_old_key or book.header.get("rules") != self._rules(reading)
+        stale = self._is_stale(book) or work.ledger.is_under_old_key or book.header.get("rules") != self._rules(reading)
         anew = self._claim.is_full or stale or book.is_empty
         found = gather(segment, book, None if anew else some)
         self._clipped = allowed.clipped
         return found
+
+    def _is_stale(self, book: Book) -> bool:
+        """Whether everybody has to be looked at again, and whoever was refused to be tried again."""
+        looked = book.header.get("looked")
+        return looked is None or self._claim.begun - datetime.fromisoformat(looked) >= self._work.settings.look_at_all
 
     def _is_planned(self, book: Book, version: str | None) -> bool:
         """Whether the ledger was last planned for this refresh, and the source proves that nothing has changed since."""
@@ -164,7 +167,7 @@ class Execution:
         """Whether the source proves that the ledger's last plan still holds, and nothing else asks for work."""
         if self._run.kind not in (RefreshKind.ROUTINE, RefreshKind.REQUESTED) or audience is None or self._due(book):
             return False
-        if self._work.ledger.is_under_old_key:
+        if self._work.ledger.is_under_old_key or self._is_stale(book):
             return False
         version = self._version(reading)
         refused = book.counts.refused if self._run.requested_by else 0
@@ -187,7 +190,7 @@ class Execution:
                 touched,
                 settled=settled,
                 everything=self._claim.is_full,
-                retry_refused=self._claim.retries_refused,
+                retry_refused=self._claim.retries_refused or self._is_stale(book),
                 due=self._due(book),
                 replaces=replaces,
                 first=book.is_empty and isinstance(touched, Everybody) and self._run.kind is not RefreshKind.DRY,
@@ -266,7 +269,7 @@ class Execution:
             return header
 
         header = {}
-        traits, floor = self._work.channel.traits, self._work.settings.compact_below
+        traits, floor = self._sending.traits(survey), self._work.settings.compact_below
         record(self._work.ledger, book, touched, comparison, header=decided, traits=traits, floor=floor)
         touched.close()
         if survey.is_empty:

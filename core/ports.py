@@ -64,6 +64,9 @@ class Delivery:
     total: int  # members of the whole session, as far as known
 
 
+CHANNEL_FAILED = "channel_failed"  # the reason for members at which the channel itself failed: another try may go through
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What the channel answered: `received` members taken, `rejected` places in the batch with the channel's reason.

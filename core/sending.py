@@ -1,6 +1,8 @@
 """What one claim sends: removals first, then whoever shares nothing with them; and how the platform's own work on it stands."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +11,16 @@ from core.book import Book
 from core.claim import Claim
 from core.delivery import Courier, Sent
 from core.difference import State, Survey
-from core.errors import ChannelError, RemovalRefused, SessionOver
+from core.errors import ChannelError, RemovalRefused, SessionOver, Unavailable
+from core.identifiers import U64, each
 from core.ledger import ADDING
 from core.models import Phase, Refresh
 from core.planning import requests
-from core.ports import Op
+from core.ports import ChannelTraits, Op
+
+_ROWS = {2: 100, 3: 1}  # of a batch, by how often batches were sent again because some of them were left out
+_FEW = 20  # so many are looked for one by one
+_REQUESTS = 2_000  # with at most so many requests each time
 
 
 class Sending:
@@ -38,6 +45,15 @@ class Sending:
             removed = now.isoformat()
             self._work.ledger.seen(dict(book.header) | {"removed": removed})
         return datetime.fromisoformat(removed) + settle - now
+
+    def remove(self, members: int, header: dict[str, Any]) -> None:
+        """Carries out the removals that the ledger says, and notes when."""
+        plan = Book.of(self._work.ledger)
+        sent = self._carry(Op.REMOVE, Phase.REMOVING, plan, members)
+        plan.close()
+        if sent.failed:
+            raise Unavailable("The platform failed at some removals.")
+        self._work.ledger.seen(header | {"removed": self._work.clock.now().isoformat()})
 
     def add(self, members: int) -> bool:
         """Carries out the additions that the ledger says; whether the platform still works on them."""
@@ -65,6 +81,8 @@ class Sending:
         if not replaces:
             sent.append(self._carry(Op.ADD, Phase.ADDING, plan, survey.adds))
         plan.close()
+        if any(wave.failed for wave in sent):  # said when the others are in
+            raise Unavailable("The platform failed at some removals.")
         if self._claim.is_full:
             self._claim.memory["resent"] = True
         if survey.again or any(wave.waiting for wave in sent) or self._claim.held:
@@ -108,28 +126,67 @@ class Sending:
             self._claim.beat(phase, total, total, now=True)
         return sent
 
+    def traits(self, survey: Survey) -> ChannelTraits:
+        """The channel's, with smaller batches where it is being found out who of them is refused."""
+        traits = self._work.channel.traits
+        rows = _ROWS.get(self._claim.memory.get("divided", 0))
+        if rows is None or survey.adds + survey.removes > rows * _REQUESTS:
+            return traits
+        return replace(traits, batch_rows=min(rows, traits.batch_rows))
+
+    # ── the platform's own work ──
+
     def still_working(self, book: Book) -> timedelta | None:
         """Asks how the platform's own work stands: when to ask again, None when nothing of it is open."""
         ask_again: timedelta | None = None
-        failed = 0
+        failed: set[int] = set()
+        refusals: dict[int, Mapping[str, int]] = {}
         for batch, request_ids in list(book.waiting.items()):
             states = [self._work.channel.settlement(self._claim.target, r) for r in request_ids.split(",")]
             pending = [s.ask_again_in for s in states if not s.done]
             if pending:
                 ask_again = max(ask_again or timedelta(seconds=1), *pending)
-                continue
-            for state in states:
-                self._claim.reject(state.rejected)
-            if any(s.failed for s in states):
-                failed += 1
-                self._work.ledger.lost(batch)
+            elif any(s.failed for s in states):
+                failed.add(batch)
+            elif told := sum((Counter(s.rejected) for s in states), Counter()):
+                refusals[batch] = told
             else:
                 self._work.ledger.done(batch, book.refused(batch))
+        for batch in failed:
+            self._work.ledger.lost(batch)
         if failed:
             self._claim.memory["failed"] = self._claim.memory.get("failed", 0) + 1
             if self._claim.memory["failed"] > len(self._work.settings.waits):
                 raise ChannelError("The platform's own work on the audience keeps failing.")
+        self._divide(book, refusals)
         return ask_again
+
+    def _divide(self, book: Book, refusals: Mapping[int, Mapping[str, int]]) -> None:
+        """Batches of which the platform left out some without saying whom.
+
+        They are sent again once as they were; who is left out again is looked for in batches of a hundred, then alone. Where that
+        would take too many requests they are only counted.
+        """
+        if not refusals:
+            return
+        step = self._claim.memory.get("divided", 0)
+        few = sum(sum(told.values()) for told in refusals.values()) <= _FEW
+        again = False
+        members: Mapping[int, U64] = {}
+        for batch, told in refusals.items():
+            whole = sum(told.values()) >= book.counts.sizes[batch]
+            if step == 0 or (step <= len(_ROWS) and few and not whole and batch >= ADDING):
+                self._work.ledger.lost(batch)
+                again = True
+                continue
+            self._claim.reject(told)
+            bad = dict(book.refused(batch))
+            if whole and batch >= ADDING:
+                members = members or {n: each(rows.column("member")) for n, rows in requests(book.newest, State.SENDING)}
+                bad |= dict.fromkeys(members[batch].tolist(), next(iter(told)))
+            self._work.ledger.done(batch, bad)
+        if again:
+            self._claim.memory["divided"] = step + 1
 
 
 def _session(run: Refresh, op: Op, over: int) -> int:
