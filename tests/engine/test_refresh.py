@@ -347,9 +347,12 @@ def test_a_full_resync_takes_out_strangers_where_the_platform_can(tmp_path: Path
 def test_a_full_resync_sends_everybody_again_where_it_cannot(desk: Desk) -> None:
     desk.write(crowd(50))
     desk.work()
-    desk.platform.audiences["A1"].clear()
+    desk.platform.audiences["A1"] -= {email(f"p{i}@example.com") for i in range(20, 30)}
+    stayed = {email(f"p{i}@example.com") for i in range(30, 50)}
+    desk.platform.faults = desk.platform.after = lambda _: stayed <= desk.platform.held() or pytest.fail("somebody was out")
+    desk.write(crowd(45, first=5))
     assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
-    assert len(desk.platform.held()) == 50
+    assert desk.platform.held() == {email(f"p{i}@example.com") for i in range(5, 50)}
 
 
 def test_a_dry_run_says_what_would_change_and_sends_nothing(desk: Desk) -> None:
