@@ -96,7 +96,7 @@ class Execution:
     def _open(self, audience: RemoteAudience | None) -> Book:
         """The ledger of this audience and its life; of another one nothing counts."""
         generations = self._work.ledger.generations()
-        is_its_own = audience is not None and generations and generations[-1].header.get("life") == _life(audience)
+        is_its_own = audience is not None and generations and generations[-1].header.get("life") == audience.life
         return Book(generations, void=not is_its_own)
 
     def _reopened(self, book: Book) -> Book:
@@ -246,7 +246,7 @@ class Execution:
                 self._claim.target, name=self._sync.name, key=self._sync.id, kinds=frozenset(KINDS[code] for code in codes)
             )
             self._claim.adopt(audience)
-        names = {"life": _life(audience), "audience": audience.id}
+        names = {"life": audience.life, "audience": audience.id}
         if survey.is_empty and isinstance(touched, Some) and not touched.has_news:
             header = self._header(book, touched, survey, reading) | names
             if header != dict(book.header):
@@ -309,7 +309,3 @@ class Execution:
         share = self._work.store.guard_share(self._sync)
         share = self._work.settings.guard_share if share is None else share
         return not matchable or (survey.left > share * known and survey.left >= self._work.settings.guard_floor)
-
-
-def _life(audience: RemoteAudience) -> str:
-    return f"{audience.id}@{audience.created_at.isoformat() if audience.created_at else ''}"

@@ -272,6 +272,11 @@ class RemoteAudience:
     match_rate: float | None = None  # 0..1
     expires_at: datetime | None = None
 
+    @property
+    def life(self) -> str:
+        """Names it and its life: an audience that was made anew is another one, even under the same id."""
+        return f"{self.id}@{self.created_at.isoformat() if self.created_at else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
