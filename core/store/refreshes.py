@@ -1,5 +1,6 @@
 """Refreshes: enqueued once a sync, claimed by lease, written back under a fence."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -99,6 +100,7 @@ class RefreshStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turns, self._served = itertools.count(1), dict[str, int]()
 
     def enqueue_due(self, now: datetime, *, new_ids: list[str]) -> int:
         """Enqueues syncs whose time has come, at most as many as there are ids; missed times count once."""
@@ -108,16 +110,18 @@ class RefreshStore:
     def is_waiting(self, now: datetime, per_org: int = 4) -> bool:
         """Whether there is a refresh to claim."""
         with self._database.read() as session:
-            return bool(in_turn(session, now, per_org))
+            return bool(in_turn(session, now, per_org, self._served))
 
     def claim(self, now: datetime, lease: timedelta, per_org: int = 4) -> Refresh | None:
         """The next refresh in fairness, with a new fence; None when there is nothing to do."""
         with self._database.read() as session:
-            lanes = in_turn(session, now, per_org)
+            lanes = in_turn(session, now, per_org, self._served)
         if not lanes:
             return None
         with self._database.write() as session:
             row = claim(session, lanes, now, lease, per_org)
+            if row:
+                self._served[row.org_id] = next(self._turns)
             return rows.refresh(row) if row else None
 
     def renew(self, refresh_id: str, fence: int, until: datetime) -> None:
