@@ -132,10 +132,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """So many requests a minute that a platform allows to all who share `name`: an application, a project, a person in it."""
+    """So many requests a minute, and a day, that a platform allows to all who share `name`: an application, a project."""
 
     name: str
     a_minute: int
+    a_day: int | None = None
 
 
 class Pace(Protocol):
