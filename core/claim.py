@@ -21,6 +21,8 @@ _BEAT_S = 1.0
 class RefreshSettings:
     """How refreshes are executed. `retries`: seconds before new attempts of a request; `waits`: before new tries of a refresh.
 
+    `guard_share`: of an audience, beyond which removals are held, from `guard_floor` members on; `guard_week`: the same of the
+    most that it held within seven days, where the sync's own share is not larger.
     `memory_mib`: what comparing may hold in memory before it spills to disk; `look_at_all`: after this long everybody is looked
     at, also those whose rows have not changed; `compact_below`: identifiers up to which a ledger is written whole each time.
     `confirm`: how long a refresh that has sent everything waits for the channel to take it in, before it ends all the same.
@@ -29,6 +31,7 @@ class RefreshSettings:
     lease: timedelta = timedelta(minutes=2)
     guard_share: float = 0.30
     guard_floor: int = 100
+    guard_week: float = 0.50
     retries: tuple[float, ...] = (1, 2, 4, 8)
     waits: tuple[float, ...] = (5, 15, 60, 300, 900, 1800)
     per_org: int = 4

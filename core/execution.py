@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from core.book import Book
@@ -29,6 +29,8 @@ from core.ports import Reading
 from core.recording import record
 from core.schedule import renewal
 from core.sending import Sending
+
+_WEEK = timedelta(days=7)
 
 
 class Execution:
@@ -308,4 +310,7 @@ class Execution:
             return False
         share = self._work.store.guard_share(self._sync)
         share = self._work.settings.guard_share if share is None else share
-        return not matchable or (survey.left > share * known and survey.left >= self._work.settings.guard_floor)
+        if not matchable or survey.left < self._work.settings.guard_floor:
+            return not matchable
+        largest = self._work.store.largest(self._sync.id, self._claim.begun - _WEEK)
+        return survey.left > share * known or matchable < largest * (1 - max(share, self._work.settings.guard_week))

@@ -275,6 +275,22 @@ class RefreshStore:
             )
             return [rows.refresh(r) for r in found]
 
+    def largest(self, sync_id: str, since: datetime) -> int:
+        """The most members with something to match that a refresh found since then, or since somebody last applied one."""
+        most = 0
+        with self._database.read() as session:
+            query = (
+                select(RefreshRow.counts, RefreshRow.approved_removals)
+                .where(RefreshRow.sync_id == sync_id, RefreshRow.state == "succeeded", RefreshRow.kind != "dry")
+                .where(RefreshRow.finished_at >= since)
+                .order_by(RefreshRow.finished_at.desc())
+            )
+            for counts, approved in session.execute(query):
+                most = max(most, int(counts.get("matchable", 0)))
+                if approved is not None:
+                    break
+        return most
+
     def guard_share(self, sync: Sync) -> float | None:
         """The share of removals that this sync, else its organization, allows; None: nobody set one."""
         with self._database.read() as session:

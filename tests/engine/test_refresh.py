@@ -605,3 +605,30 @@ def test_an_audience_that_is_resumed_after_months_is_made_equal_whatever_became_
     desk.write(crowd(200, first=20))
     assert desk.refresh().state is RefreshState.SUCCEEDED
     assert desk.platform.held() == {email(f"p{i}@example.com") for i in range(20, 220)}
+
+
+def test_an_audience_that_shrinks_by_and_by_is_held_at_half_of_what_it_was_a_week_ago(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    sizes = [1000]
+    run = desk.store.refreshes.last(desk.sync_id, 1)[0]
+    while run.state is not RefreshState.HELD:
+        sizes.append(sizes[-1] * 8 // 10)
+        desk.write(crowd(sizes[-1]))
+        desk.clock.move(timedelta(days=1))
+        run = desk.refresh()
+    assert sizes == [1000, 800, 640, 512, 409]
+    assert len(desk.platform.held()) == 512
+    desk.store.refreshes.decide(run.id, apply=True, at=desk.clock.now())
+    assert desk.work().state is RefreshState.SUCCEEDED
+    desk.write(crowd(300))
+    assert desk.refresh().state is RefreshState.SUCCEEDED, "what somebody applied is the new measure"
+
+
+def test_an_audience_in_which_many_come_and_go_is_not_held(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    for day in range(1, 8):
+        desk.write(crowd(1000, first=200 * day))
+        desk.clock.move(timedelta(days=1))
+        assert desk.refresh().state is RefreshState.SUCCEEDED
