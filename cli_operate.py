@@ -131,42 +131,18 @@ def check(
 def verify(
     sync: Annotated[str | None, typer.Argument(help="S-42; all unless told.")] = None, *, as_json: JsonOption = False
 ) -> None:
-    """Read every ledger, and compare it with the database, and what was sent last with what the platform received.
+    """Check that every ledger is whole, and compare it with the database and with what the platform reports now.
 
-    Exit code 1: something differs, or cannot be read.
+    Exit code 1: something is wrong.
     """
-    from core.book import Book
-    from core.models import RefreshKind, RefreshState
+    from dataclasses import asdict
+
+    from core.verifying import Verifying
 
     product = _product()
-    rows: list[dict[str, Any]] = []
-    for org_id in product.store.organizations.ids():
-        for one in product.store.syncs.all(org_id):
-            if sync and sync.upper() != one.short:
-                continue
-            row: dict[str, Any] = {
-                "sync": one.short,
-                "generation": None,
-                "delivered": None,
-                "said": one.delivered,
-                "sent_last": None,
-                "received": None,
-                "problem": None,
-            }
-            ended = (r for r in product.store.refreshes.last(one.id) if r.state is RefreshState.SUCCEEDED)
-            if last := next((r.counts for r in ended if r.kind is not RefreshKind.DRY), None):
-                row |= {"sent_last": last.added + last.again, "received": last.received}
-                if row["sent_last"] > last.received + sum(last.rejected.values()):
-                    row["problem"] = "the platform received fewer than were sent; a full resync sends everybody again"
-            try:
-                book = Book.of(product.ledgers.of(one.id))
-                book.check()
-                row |= {"generation": book.number, "delivered": book.delivered}
-                if book.is_settled and one.delivered is not None and book.delivered != one.delivered:
-                    row["problem"] = "the database says another number; a refresh puts it right"
-            except SegsyncError as error:
-                row["problem"] = str(error)
-            rows.append(row)
+    channels, grants = product.adapters.channels, product.connections.grant
+    verifying = Verifying(store=product.store, channels=channels, grants=grants, ledgers=product.ledgers)
+    rows = [asdict(finding) for finding in verifying.findings(sync)]
     Terminal(as_json).table("Ledgers", rows, nothing="There is no sync.")
     if any(row["problem"] for row in rows):
         raise typer.Exit(1)

@@ -437,8 +437,8 @@ def build(
     """The product, wired over a database that is brought up to date; nothing is started."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     bring_up(settings)
-    clock = clock or SystemClock(settings.clock_file)
     store = Store(settings.database_url)
+    clock = clock or SystemClock(settings.clock_file, shared=store.database.time)
     tracer = traces(settings.otlp_endpoint)
     outside = outside or adapters(settings, clock, store.paces, tracer)
     return Product(settings, store=store, adapters=outside, clock=clock, tracer=tracer, does=parts)

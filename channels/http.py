@@ -152,7 +152,7 @@ class Http:
             return
         wait = self._pace.take(quota, PATIENCE_S)
         if wait > PATIENCE_S:
-            raise RateLimited(f"What {self._title} allows in a minute is used up.", retry_after=wait)
+            raise RateLimited(f"What {self._title} allows for now is used up.", retry_after=wait)
         if wait > 0:
             self._sleep(wait)
 

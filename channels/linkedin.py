@@ -20,7 +20,7 @@ from channels.linkedin_rows import Element, companies, users
 from channels.oauth import Renewals
 from core.errors import AccessLost, AccountDisabled, AudienceGone, ChannelError, NeedsReconnect, PermissionMissing, Unavailable
 from core.models import AdAccount, Campaign, Channel, Grant, IdentifierKind, RemoteAudience, SegmentKind
-from core.ports import ChannelTraits, Clock, Delivery, Op, Quota, Receipt, Settlement, Target
+from core.ports import CHANNEL_FAILED, ChannelTraits, Clock, Delivery, Op, Quota, Receipt, Settlement, Target
 
 VERSION = "202607"
 SOURCE_PLATFORM = "DIRECT_API"
@@ -234,7 +234,7 @@ class LinkedIn:
             if wait is None:
                 if len(passing) == len(elements):
                     raise Unavailable("LinkedIn takes no members at the moment.")
-                refused |= dict.fromkeys(passing, "channel_failed")
+                refused |= dict.fromkeys(passing, CHANNEL_FAILED)
                 break
             left = list(passing)
             self._sleep(wait)

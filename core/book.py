@@ -12,21 +12,7 @@ from core.ahead import ahead
 from core.buckets import LAST
 from core.fingerprints import Marks, together
 from core.generation import UNSETTLED, Generation
-from core.identifiers import (
-    LATER,
-    LEDGER_SCHEMA,
-    NOTHING,
-    U64,
-    Identifiers,
-    Mask,
-    Sieve,
-    State,
-    among,
-    by_member,
-    none,
-    union,
-    within,
-)
+from core.identifiers import LEDGER_SCHEMA, NOTHING, U64, Identifiers, Mask, Sieve, State, among, by_member, none, union, within
 from core.ledger import ADDING, Ledger
 
 GROUP = 1 << 17  # identifiers, or rows, that are looked at together
@@ -94,20 +80,6 @@ class Book:
     def is_settled(self) -> bool:
         """Whether nothing is owed, leaving or unknown."""
         return not self._all or (not self.counts.owed and self.counts.sizes.keys() <= self._all[-1].done)
-
-    @property
-    def is_paying(self) -> bool:
-        """Whether its last plan sends nobody but who is owed."""
-        return bool(self.header.get("paying"))
-
-    @property
-    def owed(self) -> int:
-        """Members who were delivered and are to be sent again, since a removal may have taken them along."""
-        if not self._all:
-            return 0
-        sizes, done = self.counts.sizes, self._all[-1].done
-        paid = sum(size for batch, size in sizes.items() if batch not in done and batch != LATER) if self.is_paying else 0
-        return self.counts.owed + paid
 
     @property
     def delivered(self) -> int:

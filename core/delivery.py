@@ -12,7 +12,7 @@ from core.errors import LeaseLost, OutcomeUnknown, RateLimited, Rejected, Unavai
 from core.identifiers import U64, Identifiers, among, each
 from core.ledger import Ledger
 from core.planning import build
-from core.ports import AdChannel, Delivery, Op, Receipt, Target
+from core.ports import CHANNEL_FAILED, AdChannel, Delivery, Op, Receipt, Target
 
 
 class Stopped(Exception):
@@ -21,9 +21,13 @@ class Stopped(Exception):
 
 @dataclass(slots=True)
 class Sent:
-    """What one wave of requests did. `waiting`: whether the platform still works on some; `rejected` counts by reason."""
+    """What one wave of requests did. `waiting`: whether the platform still works on some; `rejected` counts by reason.
+
+    `failed`: whether the platform itself failed at some removals, which are still to be made.
+    """
 
     waiting: bool = False
+    failed: bool = False
     received: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -112,6 +116,9 @@ class Courier:
         """Durable before anything is built on it."""
         wave.done += outcome.size
         sent.received += outcome.received
+        if wave.op is Op.REMOVE and CHANNEL_FAILED in {*outcome.refused.values(), *outcome.unplaced}:
+            sent.failed = True  # somebody may still be there: the whole batch stays to be removed, which harms nobody
+            return
         sent.rejected.update(outcome.refused.values())
         sent.rejected.update(outcome.unplaced)
         refused = {int(outcome.members[place]): reason for place, reason in outcome.refused.items()}

@@ -16,7 +16,6 @@ import polars as pl
 
 from core.book import PRESENT, Counts
 from core.identifiers import (
-    LATER,
     LEDGER_SCHEMA,
     NO_BATCH,
     NOTHING,
@@ -105,23 +104,17 @@ class Comparison:
         due: tuple[tuple[int, int], ...] = (),
         replaces: bool = False,
         first: bool = False,
-        only_owed: bool = False,
-        paying: bool = False,
     ) -> None:
         """`replaces`: everybody is sent anew in one go, which takes nobody along.
 
         `first`: the ledger is empty, so nobody can be taken along: the survey is made while deciding, in one go.
-        `only_owed`: who is owed is sent again, all else stays to be done; `paying`: so did the last plan.
         """
         self._touched, self._settled, self._everything, self._retry = touched, settled, everything, retry_refused
         self._due, self._replaces = due, replaces
         self._gone = self._owner = self._risk = self._kept = NOTHING
         self.survey = Survey()
-        self._is_first, self._only_owed, self._paying = first, only_owed, paying
-        if only_owed:
-            for side in touched.sides():
-                self.survey.adds += len(each(side.old.column("member")[self._owed(side)]))
-        elif not first:
+        self._is_first = first
+        if not first:
             self._look(self.survey)
 
     def decided(self) -> Iterator[Identifiers]:
@@ -130,9 +123,8 @@ class Comparison:
         `SENDING` is to be added now, `OWED` after the removals have settled, `LEAVING` to be removed. For removals the ledger
         holds at least what the platform holds; what it says is delivered the platform has.
         """
-        decide = self._begin if self._is_first else self._keep if self._only_owed else self._decide
         for side in self._touched.sides():
-            yield decide(side)
+            yield self._begin(side) if self._is_first else self._decide(side)
 
     # ── looking ──
 
@@ -239,20 +231,6 @@ class Comparison:
         found.withdrawn = union(found.withdrawn, side.withdrawn)
         found.kinds |= set(np.flatnonzero(np.bincount(side.new.column("kind"))).tolist())
         return _stated(side.new, np.full(len(member), State.SENDING, np.uint8))
-
-    def _keep(self, side: Side) -> Identifiers:
-        """What is owed is sent; what was to be added or removed stays so, in no request of this plan."""
-        state, owed = side.old.column("state"), self._owed(side)
-        there = state != State.GONE
-        found = _stated(side.old.where(there), np.where(owed, np.uint8(State.SENDING), state)[there])
-        later = ~owed & np.isin(state, [State.SENDING, State.LEAVING])
-        batch = np.where(later, np.uint32(LATER), np.uint32(NO_BATCH))[there]
-        return Identifiers(found.frame.with_columns(batch=pl.Series(batch)), found.values)
-
-    def _owed(self, side: Side) -> Mask:
-        state, batch = side.old.column("state"), side.old.column("batch")
-        owed: Mask = (state == State.OWED) | ((state == State.SENDING) & (batch != LATER) & self._paying)
-        return owed
 
     def _needs(self, side: Side) -> tuple[Mask, Mask]:
         """For each current identifier, whether its member must be sent, and whether it may be taken along."""

@@ -45,7 +45,6 @@ class State(IntEnum):
 SCHEMA = {"member": pl.UInt64, "kind": pl.UInt8, "head": pl.UInt64}
 LEDGER_SCHEMA = SCHEMA | {"state": pl.UInt8, "batch": pl.UInt32}
 NO_BATCH = (1 << 32) - 1
-LATER = NO_BATCH - 1  # to be sent, but not by the plan that says so
 
 
 @dataclass(frozen=True, slots=True)

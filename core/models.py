@@ -276,6 +276,11 @@ class RemoteAudience:
     match_rate: float | None = None  # 0..1
     expires_at: datetime | None = None
 
+    @property
+    def life(self) -> str:
+        """Names it and its life: an audience that was made anew is another one, even under the same id."""
+        return f"{self.id}@{self.created_at.isoformat() if self.created_at else ''}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
@@ -349,15 +354,13 @@ class Counts:
     unchanged: int = 0
     delivered: int = 0
     received: int = 0
+    owed: int = 0  # that a removal may have taken along and who are not sent again yet
     rejected: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """One execution of a sync. `fence` grows at each claim; every write-back carries it. `cause`: as in `Actor`.
-
-    `ending`: its sync was paused, and it only pays what it owes: members that its removals may have taken along.
-    """
+    """One execution of a sync. `fence` grows at each claim; every write-back carries it. `cause`: as in `Actor`."""
 
     id: str
     org_id: str
@@ -377,7 +380,6 @@ class Refresh:
     failure: str | None = None
     approved_removals: int | None = None
     cause: str = ""
-    ending: bool = False
 
 
 class Severity(StrEnum):

@@ -13,15 +13,14 @@ from core.identifiers import (
     DIGEST,
     DIGESTS,
     KINDS,
-    LATER,
     LEDGER_SCHEMA,
+    NO_BATCH,
     U8,
     U32,
     U64,
     Identifiers,
     Mask,
     State,
-    each,
     firsts,
     joined,
 )
@@ -86,11 +85,9 @@ class Numbering:
     def number(self, found: Identifiers) -> Identifiers:
         """The same with `batch` where something is to be sent."""
         member, kind, state = found.column("member"), found.column("kind"), found.column("state")
-        batch = found.column("batch").astype(np.uint32)
-        if later := len(each(member[batch == LATER])):
-            self.sizes[LATER] = self.sizes.get(LATER, 0) + later
+        batch = np.full(found.height, NO_BATCH, np.uint32)
         for which in (State.SENDING, State.LEAVING):
-            chosen = (state == which) & (batch != LATER)
+            chosen = state == which
             if chosen.any():
                 batch[chosen] = self._number(which, member[chosen], kind[chosen])
         return Identifiers(found.frame.with_columns(batch=pl.Series(batch)).select(list(LEDGER_SCHEMA)), found.values)
@@ -128,7 +125,7 @@ def requests(generation: Generation, state: State) -> Iterator[tuple[int, Identi
         if not chunk["leaving" if state is State.LEAVING else "unsettled"]:
             continue
         frame = generation.identifiers(chunk)
-        places = np.flatnonzero(((frame["state"] == int(state)) & (frame["batch"] != LATER)).to_numpy())
+        places = np.flatnonzero((frame["state"] == int(state)).to_numpy())
         if not len(places):
             continue
         part = Identifiers(frame[places], generation.values(chunk, frame["head"].to_numpy(), places))

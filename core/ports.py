@@ -64,6 +64,9 @@ class Delivery:
     total: int  # members of the whole session, as far as known
 
 
+CHANNEL_FAILED = "channel_failed"  # the reason for members at which the channel itself failed: another try may go through
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What the channel answered: `received` members taken, `rejected` places in the batch with the channel's reason.
@@ -129,10 +132,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """So many requests a minute that a platform allows to all who share `name`: an application, a project, a person in it."""
+    """So many requests a minute, and a day, that a platform allows to all who share `name`: an application, a project."""
 
     name: str
     a_minute: int
+    a_day: int | None = None
 
 
 class Pace(Protocol):

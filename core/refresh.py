@@ -5,25 +5,14 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
-from core.book import Book
-from core.claim import Claim, RefreshSettings
+from core.claim import RefreshSettings, Work
 from core.delivery import Stopped
-from core.errors import (
-    ChannelError,
-    LeaseLost,
-    LedgerUnavailable,
-    NeedsReconnect,
-    SegmentGone,
-    SegmentTorn,
-    SegsyncError,
-    SourceError,
-    SourceUnavailable,
-)
+from core.ending import is_passing, trouble_wait
+from core.errors import ChannelError, LeaseLost, NeedsReconnect, SegmentGone, SegsyncError, SourceError
 from core.execution import Execution
 from core.ledger import Ledgers
-from core.models import Channel, Grant, Refresh, RefreshKind
+from core.models import Channel, Grant, Refresh, RefreshKind, SyncStatus
 from core.ports import AdChannel, Clock, SegmentSource, Target, Tracer, Untraced
 from core.schedule import next_due_of
 from core.store import Store
@@ -100,23 +89,12 @@ class Refreshing:
             raise SegmentGone("This segment's source is not declared any more.")
         target = Target(self._grants(sync.run_as), sync.account_id, sync.login_id, sync.audience_id or "", sync.segment_kind)
         ledger = self._ledgers.of(sync.id)
-        claim = Claim(
-            run=run,
-            sync=sync,
-            channel=channel,
-            source=source,
-            target=target,
-            ledger=ledger,
-            store=self._store,
-            clock=self._clock,
-            settings=self._settings,
-            stopping=self._stopping,
-        )
+        work = Work(run, sync, channel, source, target, ledger, self._store, self._clock, self._settings, self._stopping)
         facts = {"refresh": run.id, "sync": sync.short, "channel": sync.channel.value, "kind": run.kind.value}
         request, _, trace = run.cause.partition(" ")
         try:
             with self._tracer.span("refresh", parent=trace, **facts | ({"request": request} if request else {})):
-                Execution(claim).go()
+                Execution(work).go()
         finally:
             ledger.close()
 
@@ -125,14 +103,6 @@ class Refreshing:
             self._store.postpone(run.id, run.fence, self._clock.now(), self._store.get(run.id).checkpoint)
         except LeaseLost:
             return
-
-    def _give_up(self, run: Refresh) -> None:
-        """What a paused sync owes cannot be paid: how many are missing is said."""
-        ledger = self._ledgers.of(run.sync_id)
-        try:
-            self._store.end(run.id, run.fence, Book.of(ledger).owed, now=self._clock.now())
-        finally:
-            ledger.close()
 
     def _end(self, run: Refresh, error: Exception) -> None:
         """Trouble that passes: tried again later; anything else fails the sync with an alert that says what to do."""
@@ -148,16 +118,10 @@ class Refreshing:
             logger.error("Refresh %s met %s:\n%s", run.id, type(error).__name__, frames)
         try:
             latest = self._store.get(run.id)
-            if latest.ending and not is_passing(error):
-                self._give_up(run)
-                return
             if is_passing(error):
                 seconds, memory = trouble_wait(error, latest, self._settings.waits)
                 if seconds is not None:
                     self._store.postpone(run.id, run.fence, now + timedelta(seconds=seconds), memory)
-                    return
-                if latest.ending:
-                    self._give_up(run)
                     return
             sync = self._store.sync(run.id)
             if isinstance(error, NeedsReconnect):
@@ -165,25 +129,10 @@ class Refreshing:
             if run.kind is RefreshKind.DRY:
                 self._store.tried(run.id, run.fence, latest.counts, failure=code, now=now)
                 return
+            if sync.status is SyncStatus.INACTIVE:
+                self._store.stop(run.id, run.fence, latest.counts, failure=code, now=now)
+                return
             due = next_due_of(sync, now)
             self._store.fail(run.id, run.fence, code, detail, next_due_at=due, now=now)
         except LeaseLost:
             logger.info("Refresh %s was stopped while it ended.", run.id)
-
-
-def trouble_wait(error: Exception, run: Refresh, waits: tuple[float, ...]) -> tuple[float | None, dict[str, Any]]:
-    """Seconds until the next try of a refresh that met passing trouble, None when it has been tried enough; its memory."""
-    memory = dict(run.checkpoint)
-    troubles = int(memory.get("troubles", 0))
-    memory["troubles"] = troubles + 1
-    if troubles >= len(waits):
-        return None, memory
-    asked = getattr(error, "retry_after", None)
-    return max(float(asked or 0), waits[troubles]), memory
-
-
-def is_passing(error: Exception) -> bool:
-    """Whether trying the refresh again by itself can help."""
-    return isinstance(error, SourceUnavailable | SegmentTorn | LedgerUnavailable) or (
-        isinstance(error, ChannelError) and not error.permanent
-    )

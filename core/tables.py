@@ -21,7 +21,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -245,7 +244,6 @@ class RefreshRow(Base):
     finished_at: Mapped[datetime | None]
     requested_by: Mapped[str | None]
     cause: Mapped[str] = mapped_column(server_default="")
-    ending: Mapped[bool] = mapped_column(default=False, server_default=false())  # its sync was paused: it only pays what it owes
     attempts: Mapped[int] = mapped_column(default=0)
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)

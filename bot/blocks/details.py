@@ -41,7 +41,7 @@ def details_modal(
 
 def _progress(refreshes: Sequence[Refresh]) -> list[kit.Block]:
     running = next((r for r in refreshes if r.state.is_open), None)
-    return [kit.context(progress_line(running))] if running and not running.ending else []
+    return [kit.context(progress_line(running))] if running else []
 
 
 def _stale(sync: Sync, refreshes: Sequence[Refresh]) -> list[kit.Block]:
@@ -49,14 +49,11 @@ def _stale(sync: Sync, refreshes: Sequence[Refresh]) -> list[kit.Block]:
         return []
     as_it_was = when(sync.refreshed_at, "before the first refresh")
     text = f"The audience stays on {sync.channel.label} as it was {as_it_was} and goes stale."
-    last = next(iter(refreshes), None)
-    if last and last.ending and last.state.is_open:
-        text += (
-            "\nThe pause came in the middle of a refresh. What was on its way may still land; whoever its removals took along is "
-            "put back first, nothing else is sent."
-        )
-    elif last and last.ending and (owed := int(last.checkpoint.get("owed", 0))):
-        text += f"\nThe last removals may have taken along {number(owed)} of those who belong there. *Resume* puts them back."
+    last = refreshes[0] if refreshes else None
+    if last and last.counts.owed:
+        many = f"{number(last.counts.owed)} members of the segment that its last removals may have taken along"
+        told = f"First {many} are sent again." if last.state.is_open else f"*{many} are missing* until it is resumed."
+        text += f"\n{told}"
     return [kit.section(text)]
 
 

@@ -1,13 +1,14 @@
 """Which refresh is next: marked when it is due, claimed in fairness.
 
-Refreshes that wait stand in *lanes*: those of one organization on one channel, people's requests apart from routine ones. Within
-a lane the earliest is next, which an index tells at once; so a claim looks at a row a lane however many wait. Between lanes the
-one goes first whose organization has the fewest running, then people's requests, then the channel that has the fewest running in
-this organization, then in all, so that one platform that hangs does not hold every worker while others' refreshes wait.
+Refreshes that wait stand in *lanes*: those of one organization on one channel, people's requests apart from routine ones.
+Within a lane the earliest is next, which an index tells at once; so a claim looks at a row a lane however many wait. Between
+lanes the one goes first whose organization has the fewest running, then people's requests, then whose turn was longest ago,
+then the channel that has the fewest running in this organization, then in all, so that one platform that hangs does not hold
+every worker while others' refreshes wait.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,12 +62,14 @@ class _Load:
     organizations: Counter[str]
     lanes: Counter[tuple[str, str]]
     channels: Counter[str]
+    served: Mapping[str, int]
 
-    def of(self, one: Lane) -> tuple[int, bool, int, int, datetime, str]:
+    def of(self, one: Lane) -> tuple[int, bool, int, int, int, datetime, str]:
         """Who goes first has the least."""
         return (
             self.organizations[one.org_id],
             one.name.startswith("routine"),
+            self.served.get(one.org_id, 0),
             self.lanes[one.org_id, one.channel],
             self.channels[one.channel],
             one.not_before,
@@ -107,9 +110,12 @@ def mark(session: Session, now: datetime, new_ids: list[str]) -> int:
     return len(due)
 
 
-def in_turn(session: Session, now: datetime, per_org: int) -> list[Lane]:
-    """Lanes with something to claim, in fairness. Only reads, so it keeps nobody from writing."""
-    load = _Load(Counter(), Counter(), Counter())
+def in_turn(session: Session, now: datetime, per_org: int, served: Mapping[str, int]) -> list[Lane]:
+    """Lanes with something to claim, in fairness. Only reads, so it keeps nobody from writing.
+
+    `served`: the number of each organization's last turn, as far as this process knows: a lone worker has nothing else to go by.
+    """
+    load = _Load(Counter(), Counter(), Counter(), served)
     busy = select(RefreshRow.lane, func.count()).where(RUNS, RefreshRow.lease_until >= now).group_by(RefreshRow.lane)
     for name, many in session.execute(busy):
         one = Lane(name, now)

@@ -45,6 +45,16 @@ class Database:
         except SQLAlchemyError:
             return False
 
+    def time(self) -> float | None:
+        """Seconds since 1970 by the server's clock; None on SQLite, which has the machine's, and where it does not answer."""
+        if self.is_sqlite:
+            return None
+        try:
+            with self.read() as session:
+                return float(session.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0) or None
+        except SQLAlchemyError:
+            return None
+
     def dispose(self) -> None:
         """Closes every connection."""
         self.engine.dispose()

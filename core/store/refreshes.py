@@ -1,5 +1,6 @@
 """Refreshes: enqueued once a sync, claimed by lease, written back under a fence."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -40,8 +41,6 @@ def open_run(
     found = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync.id, IS_OPEN)).first()
     if found is not None:
         waits = found.state == RefreshState.QUEUED and not found.started_at and found.kind != RefreshKind.DRY
-        if found.ending:  # its sync goes on, and so does it
-            found.ending, found.not_before = False, min(found.not_before, at)
         if kind is RefreshKind.DRY or (kind is RefreshKind.FULL and not waits):
             raise Conflict(f"A refresh of S-{sync.number} is under way. Try again when it is done.", current=rows.sync(sync))
         if kind is RefreshKind.FULL:
@@ -86,18 +85,8 @@ def _follow(session: Session, run: RefreshRow, sync: SyncRow, at: datetime) -> N
         open_run(session, sync, RefreshKind.REQUESTED, refresh_id=uuid4().hex, at=at, requested_by=run.again_for)
 
 
-def let_end(session: Session, sync_id: str, at: datetime) -> None:
-    """The sync is paused: its open refresh ends, once whom its removals may have taken along is there again."""
-    run = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync_id, IS_OPEN).with_for_update()).first()
-    if run is None:
-        return
-    run.ending, run.again_for = True, None
-    if not run.started_at or run.state == RefreshState.HELD or run.kind == RefreshKind.DRY:
-        close_open(session, sync_id, at)
-
-
 def close_open(session: Session, sync_id: str, at: datetime) -> None:
-    """The sync is deleted, or its organization gone: its open refresh ends; a worker that has it finds its fence stale."""
+    """The sync is paused or deleted: its open refresh ends; a worker that has it finds its fence stale."""
     session.execute(
         update(RefreshRow)
         .where(RefreshRow.sync_id == sync_id, IS_OPEN)
@@ -105,11 +94,24 @@ def close_open(session: Session, sync_id: str, at: datetime) -> None:
     )
 
 
+def wind_down(session: Session, sync_id: str, at: datetime) -> None:
+    """The sync is paused: its open refresh ends like that, unless it owes somebody: then it goes on until that is paid."""
+    row = session.scalars(select(RefreshRow).where(RefreshRow.sync_id == sync_id, IS_OPEN).with_for_update()).first()
+    if row is None or not row.counts.get("owed") or row.state == RefreshState.HELD:
+        close_open(session, sync_id, at)
+        return
+    row.fence += 1
+    row.lease_until, row.again_for = None, None
+    if row.state == RefreshState.RUNNING:
+        row.state, row.not_before = RefreshState.QUEUED.value, at
+
+
 class RefreshStore:
     """The refreshes of all organizations. Methods with a fence raise LeaseLost when the refresh is no longer the caller's."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turns, self._served = itertools.count(1), dict[str, int]()
 
     def enqueue_due(self, now: datetime, *, new_ids: list[str]) -> int:
         """Enqueues syncs whose time has come, at most as many as there are ids; missed times count once."""
@@ -119,29 +121,29 @@ class RefreshStore:
     def is_waiting(self, now: datetime, per_org: int = 4) -> bool:
         """Whether there is a refresh to claim."""
         with self._database.read() as session:
-            return bool(in_turn(session, now, per_org))
+            return bool(in_turn(session, now, per_org, self._served))
 
     def claim(self, now: datetime, lease: timedelta, per_org: int = 4) -> Refresh | None:
         """The next refresh in fairness, with a new fence; None when there is nothing to do."""
         with self._database.read() as session:
-            lanes = in_turn(session, now, per_org)
+            lanes = in_turn(session, now, per_org, self._served)
         if not lanes:
             return None
         with self._database.write() as session:
             row = claim(session, lanes, now, lease, per_org)
+            if row:
+                self._served[row.org_id] = next(self._turns)
             return rows.refresh(row) if row else None
 
-    def renew(self, refresh_id: str, fence: int, until: datetime) -> bool:
-        """Keeps the lease. Whether the refresh is to end."""
+    def renew(self, refresh_id: str, fence: int, until: datetime) -> None:
+        """Keeps the lease."""
         with self._database.write() as session:
-            row = self._mine(session, refresh_id, fence)
-            row.lease_until = until
-            return row.ending
+            self._mine(session, refresh_id, fence).lease_until = until
 
     def progress(
         self, refresh_id: str, fence: int, progress: Progress, counts: Counts, *, now: datetime, until: datetime
-    ) -> bool:
-        """Keeps the lease, and says what people see of a running refresh. Whether it is to end."""
+    ) -> None:
+        """Keeps the lease, and says what people see of a running refresh."""
         with self._database.write() as session:
             row = self._mine(session, refresh_id, fence)
             row.lease_until = until
@@ -149,7 +151,6 @@ class RefreshStore:
             sync = session.get_one(SyncRow, row.sync_id)
             if row.kind != RefreshKind.DRY:
                 _tell_progress(session, row, sync, now, Rank.PROGRESS)
-            return row.ending
 
     def checkpoint(self, refresh_id: str, fence: int, data: Mapping[str, Any]) -> None:
         """What the next worker must know to go on."""
@@ -214,6 +215,15 @@ class RefreshStore:
             _tell_progress(session, row, sync, now)
             _follow(session, row, sync, now)
 
+    def stop(self, refresh_id: str, fence: int, counts: Counts, *, failure: str | None, now: datetime) -> None:
+        """The refresh of a paused sync ends; `failure`: why it could not pay what `counts` says is owed."""
+        with self._database.write() as session:
+            row = self._mine(session, refresh_id, fence)
+            row.state, row.finished_at, row.lease_until = RefreshState.CANCELLED.value, now, None
+            row.counts, row.failure, row.checkpoint = asdict(counts), failure, {}
+            sync = session.get_one(SyncRow, row.sync_id)
+            _follow(session, row, sync, now)
+
     def tried(self, refresh_id: str, fence: int, counts: Counts, *, failure: str | None, now: datetime) -> None:
         """A dry run has ended: what it found is told to whoever asked, and nothing of the sync changes.
 
@@ -229,19 +239,6 @@ class RefreshStore:
             target = f"dm:{row.requested_by or sync.owner_id}"
             tell(session, org_id=row.org_id, topic="tried", subject_id=row.id, target=target, at=now, once=f"tried:{row.id}")
             _follow(session, row, sync, now)
-
-    def end(self, refresh_id: str, fence: int, owed: int, *, now: datetime) -> None:
-        """Its sync is paused, and it has paid what it could. `owed`: members who are still to be sent again.
-
-        A sync that was resumed meanwhile goes on with it.
-        """
-        with self._database.write() as session:
-            row = self._mine(session, refresh_id, fence, ends=True)
-            row.lease_until, row.progress = None, None
-            if row.ending:
-                row.state, row.finished_at, row.checkpoint = RefreshState.CANCELLED.value, now, {"owed": owed}
-            else:
-                row.state, row.not_before = RefreshState.QUEUED.value, now
 
     def hold(self, refresh_id: str, fence: int, counts: Counts, code: str, *, now: datetime) -> None:
         """The guard stopped it: nothing is sent until somebody decides."""
@@ -288,6 +285,22 @@ class RefreshStore:
                 .limit(n)
             )
             return [rows.refresh(r) for r in found]
+
+    def largest(self, sync_id: str, since: datetime) -> int:
+        """The most members with something to match that a refresh found since then, or since somebody last applied one."""
+        most = 0
+        with self._database.read() as session:
+            query = (
+                select(RefreshRow.counts, RefreshRow.approved_removals)
+                .where(RefreshRow.sync_id == sync_id, RefreshRow.state == "succeeded", RefreshRow.kind != "dry")
+                .where(RefreshRow.finished_at >= since)
+                .order_by(RefreshRow.finished_at.desc())
+            )
+            for counts, approved in session.execute(query):
+                most = max(most, int(counts.get("matchable", 0)))
+                if approved is not None:
+                    break
+        return most
 
     def guard_share(self, sync: Sync) -> float | None:
         """The share of removals that this sync, else its organization, allows; None: nobody set one."""

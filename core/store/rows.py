@@ -97,7 +97,6 @@ def refresh(row: RefreshRow) -> Refresh:
         failure=row.failure,
         approved_removals=row.approved_removals,
         cause=row.cause,
-        ending=row.ending,
     )
 
 

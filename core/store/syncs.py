@@ -14,7 +14,7 @@ from core.store import rows
 from core.store.alarms import leave_connection, note_retry, resolve_sync
 from core.store.closing import close_requests
 from core.store.database import Database
-from core.store.refreshes import let_end, open_run
+from core.store.refreshes import open_run, wind_down
 from core.store.rows import note, tell
 from core.tables import AlertRow, OrganizationRow, SyncRow
 
@@ -217,7 +217,7 @@ def pause_row(session: Session, row: SyncRow, actor: Actor, at: datetime) -> Non
     before = row.status
     row.status, row.paused_at, row.next_due_at, row.failure = SyncStatus.INACTIVE.value, at, None, None
     row.version += 1
-    let_end(session, row.id, at)
+    wind_down(session, row.id, at)
     resolve_sync(session, row.org_id, row.id, at, every=True)
     close_requests(session, row.org_id, (RequestKind.PAUSE, RequestKind.HELP), at, sync_id=row.id)
     note(session, actor, at, "pause", f"sync S-{row.number}", before={"status": before}, after={"status": row.status})

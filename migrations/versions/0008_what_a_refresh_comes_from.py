@@ -1,4 +1,4 @@
-"""A refresh knows the request that it comes from, so that logs and traces of both can be laid side by side; and whether it ends.
+"""A refresh knows the request that it comes from, so that logs and traces of both can be laid side by side.
 
 Revision: 0008, after 0007.
 """
@@ -14,9 +14,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("refresh_run", sa.Column("cause", sa.String(), nullable=False, server_default=""))
-    op.add_column("refresh_run", sa.Column("ending", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
 def downgrade() -> None:
-    op.drop_column("refresh_run", "ending")
     op.drop_column("refresh_run", "cause")

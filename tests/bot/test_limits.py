@@ -181,12 +181,3 @@ def test_a_segment_with_a_long_id_is_found_again_by_what_the_option_carries() ->
     assert len(SEGMENT.key) > 150
     assert segments.get(SEGMENT.choice) == SEGMENT
     assert segments.get(SEGMENT.key) == SEGMENT
-
-
-def test_the_details_of_a_paused_sync_say_what_may_still_land_and_who_is_missing() -> None:
-    ending = replace(REFRESH, state=RefreshState.RUNNING, ending=True)
-    paused = replace(DETAILS, sync=replace(SYNC, status=SyncStatus.INACTIVE), refreshes=(ending,))
-    assert "may still land" in str(details.details_modal(paused))
-    ended = replace(ending, state=RefreshState.CANCELLED, checkpoint={"owed": 7})
-    assert "may have taken along 7 of those who belong there" in str(details.details_modal(replace(paused, refreshes=(ended,))))
-    assert "along" not in str(details.details_modal(replace(paused, refreshes=(replace(ended, checkpoint={"owed": 0}),))))

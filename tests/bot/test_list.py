@@ -11,7 +11,7 @@ from sqlalchemy import event, insert
 
 from bot.handlers.filters import pack, parse, unpack
 from core.errors import InvalidInput
-from core.models import Channel, Counts, SyncStatus
+from core.models import Channel, Counts, Phase, Progress, SyncStatus
 from core.store import Store
 from core.store.migrate import migrate
 from core.store.syncs import SyncFilter
@@ -187,3 +187,28 @@ def test_a_page_of_the_list_is_read_along_an_index(tmp_path: Path) -> None:
     assert "USING INDEX" in plan
     assert "TEMP B-TREE" not in plan
     store.close()
+
+
+def test_a_paused_sync_says_whom_it_still_sends_again_and_who_is_missing(office: Office) -> None:
+    mia = office.desk("Mia")
+    connect(office, mia)
+    make_sync(office, mia)
+    office.refresh_all()
+    mia.type("/segsync refresh S-1")
+    mia.sees("Synced")
+    store, now, lease = office.product.store, office.product.clock.now, timedelta(minutes=1)
+    run = store.refreshes.claim(now(), lease)
+    assert run is not None
+    progress = Progress(Phase.REMOVING, 3, 3, None, None)
+    store.refreshes.progress(run.id, run.fence, progress, Counts(owed=1204), now=now(), until=now() + lease)
+    mia.type("/segsync pause S-1")
+    mia.sees_in_view("goes stale")
+    mia.submit()
+    mia.type("/segsync show S-1")
+    mia.sees_in_view("First 1,204 members of the segment that its last removals may have taken along are sent again.")
+    run = store.refreshes.claim(now(), lease)
+    assert run is not None
+    store.refreshes.stop(run.id, run.fence, Counts(owed=1204), failure="connection_revoked", now=now())
+    mia.close_all()
+    mia.type("/segsync show S-1")
+    mia.sees_in_view("are missing")

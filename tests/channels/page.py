@@ -15,6 +15,27 @@ HEAD = """# What the ad platforms refuse, and what segsync makes of it
 Written by `make docs` from the tables in `channels/`; change those, not this page. A platform's answer becomes one alert with one
 remedy. What passes by itself is tried again first, longer and longer, and alerts only when that does not help. Only where a
 platform refuses members of a batch is the batch divided, until who is refused is known; all others go in.
+
+## Received, against sent
+
+LinkedIn answers for each member, Meta with a count, Google later with counts by reason. Who is missing from that is sent
+again once. Where a platform does not say who was left out a second time, they are looked for in requests of a hundred and
+then of one, at most twenty of them in one refresh and half an hour for each of these steps at Google; more are counted only.
+Who is refused stays so until the data change, the weekly pass, or a person's *Retry*.
+
+## A full resync
+
+| channel | what it does | people whom segsync does not know |
+| --- | --- | --- |
+| Meta | replaces the audience in one session | leave |
+| Google | sends everybody again; when all of that is done, removes whoever was not sent since it began | leave |
+| LinkedIn | removes whoever left and sends everybody else again, in the same audience | stay |
+
+LinkedIn neither lists the members of an audience nor removes anybody whom one does not name, so that whom segsync never
+sent, or sent after a backup that was restored, cannot be taken out there. Removing first all that the ledger holds would
+find nobody more, and would leave the audience empty until LinkedIn has settled, below the size from which campaigns run. The
+audience is private to segsync's app; where strangers matter, delete the sync with its audience and create it anew, then
+point the campaigns to it.
 """
 
 

@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from cli import app
-from core.models import Counts
 from core.tables import SyncRow
 from sandbox.slack.standin import SlackStandIn
 from tests.sandbox.slack.drive import running
@@ -209,17 +207,3 @@ def test_a_damaged_ledger_is_found(operator: Operator) -> None:
     (row,) = operator.json("ledger", "verify", code=1)
     assert "cannot be read" in row["problem"]
     product.store.close()
-
-
-@pytest.mark.parametrize(("received", "code"), [(40, 0), (37, 0), (36, 1)])
-def test_a_platform_that_received_fewer_than_were_sent_is_found(operator: Operator, received: int, code: int) -> None:
-    product = installed(operator)
-    store, now = product.store, product.clock.now()
-    with product.ledgers.of("s1").writing(whole=True) as out:
-        out.commit({}, {"present": 40, "delivered": 40, "refused": 0, "owed": 0, "sizes": {}})
-    run = store.refreshes.claim(now, timedelta(minutes=1))
-    counts = Counts(members=40, matchable=40, added=30, again=10, delivered=40, received=received, rejected={"malformed": 3})
-    store.refreshes.finish(run.id, run.fence, counts, matched=None, next_due_at=None, now=now)
-    (row,) = operator.json("ledger", "verify", code=code)
-    assert (row["sent_last"], row["received"], bool(row["problem"])) == (40, received, bool(code))
-    store.close()

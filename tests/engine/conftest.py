@@ -203,7 +203,7 @@ class DyingLedgers(Ledgers):
 class Desk:
     """One sync over one file, and everything that executes it."""
 
-    def __init__(self, folder: Path, *, compact_below: int = 50_000, **traits: Any) -> None:
+    def __init__(self, folder: Path, *, compact_below: int = 50_000, memory_mib: int = 256, **traits: Any) -> None:
         self.folder, self.clock = folder, Clock()
         self.segments = folder / "segments"
         self.segments.mkdir(parents=True)
@@ -213,7 +213,9 @@ class Desk:
         self.platform = Platform(self.clock, **traits)
         self.source = FilesSource(name="files", folder=self.segments)
         self.ledgers = DyingLedgers(Folders(folder / "ledgers"), keys=lambda _: [b"k" * 32])
-        self.settings = RefreshSettings(retries=(0, 0), waits=(1, 2, 3), guard_floor=100, compact_below=compact_below)
+        self.settings = RefreshSettings(
+            retries=(0, 0), waits=(1, 2, 3), guard_floor=100, compact_below=compact_below, memory_mib=memory_mib
+        )
         self.engine = self.restart()
         self.sync_id = self._sync()
 
@@ -249,11 +251,13 @@ class Desk:
             open_run(session, row, kind, refresh_id=refresh_id, at=self.clock.now(), requested_by=by)
         return self.store.refreshes.get(self.store.refreshes.last(self.sync_id, 1)[0].id)
 
-    def work(self, *, times: int = 40) -> Refresh:
-        """Executes until nothing is open; the clock moves to whatever the refresh waits for."""
+    def work(self, *, times: int = 40, watch: Callable[[], None] = lambda: None) -> Refresh:
+        """Executes until nothing is open; the clock moves to whatever the refresh waits for. `watch`: called between."""
         for _ in range(times):
+            watch()
             with suppress(Killed, LeaseLost):
                 self.engine.execute_next()
+            watch()
             last = self.store.refreshes.last(self.sync_id, 1)[0]
             if not last.state.is_open:
                 return last
@@ -278,6 +282,12 @@ class Desk:
             cadence=Cadence("daily", "UTC"), created_at=now,
         )  # fmt: skip
         return self.store.syncs.create(actor, new, sealed_ledger_key=b"", refresh_id=uuid4().hex, at=now).id
+
+
+def spilling(patch: pytest.MonkeyPatch, rows: int = 3) -> None:
+    """So many rows, or identifiers, at a time: with `memory_mib` of 0 as if everything were too much for memory."""
+    for place in ("core.book.GROUP", "core.gathering.GROUP", "core.changes.GROUP", "core.gathering._BATCH"):
+        patch.setattr(place, rows)
 
 
 def email(clear: str) -> Identifier:

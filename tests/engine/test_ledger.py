@@ -13,10 +13,10 @@ import pytest
 
 from core.blocks import LedgerDamaged
 from core.book import Book, Choice
+from core.ending import is_passing
 from core.errors import ConfigError, LeaseLost, LedgerUnavailable
 from core.identifiers import DIGEST, LEDGER_SCHEMA, NO_BATCH, Identifiers, State, heads
 from core.ledger import ADDING, Ledger, Ledgers
-from core.refresh import is_passing
 from core.shelves import Folders, Journal, Objects, Shelves
 
 NOBODY = np.empty(0, np.uint64)

@@ -66,7 +66,7 @@ def test_who_was_taken_along_is_sent_again_and_nobody_else(desk: Desk, monkeypat
     begun = len(desk.platform.sent(Op.ADD))
     assert begun <= 2, "a request in flight may land"
     last = desk.work()
-    assert (last.state, last.checkpoint) == (RefreshState.CANCELLED, {"owed": 0})
+    assert (last.state, last.counts.owed) == (RefreshState.CANCELLED, 0)
     assert {HOME, BO} <= desk.platform.held()
     assert len(desk.platform.sent(Op.ADD)) == begun + 1
     assert desk.sync().status is SyncStatus.INACTIVE
@@ -117,7 +117,7 @@ def test_what_cannot_be_paid_is_said(desk: Desk, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(desk.platform, "require_access", refuse)
     last = desk.work()
-    assert (last.state, last.checkpoint, desk.sync().status) == (RefreshState.CANCELLED, {"owed": 1}, SyncStatus.INACTIVE)
+    assert (last.state, last.counts.owed, desk.sync().status) == (RefreshState.CANCELLED, 1, SyncStatus.INACTIVE)
 
 
 def test_a_refresh_that_has_not_begun_ends_at_once(desk: Desk) -> None:

@@ -1,6 +1,8 @@
 """Refreshes end with the audience equal to the segment, in few requests."""
 
 from datetime import timedelta
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 
 from core.changes import gather
 from core.errors import NeedsReconnect, OutcomeUnknown, RateLimited, Rejected, RemovalRefused, SessionOver, Unavailable
-from core.models import RefreshKind, RefreshState, SyncStatus
+from core.execution import Execution
+from core.models import Progress, RefreshKind, RefreshState, SyncStatus
 from core.ports import Delivery, Op, Receipt, Settlement
 from tests.engine.conftest import Desk, Killed, email, phone
 
@@ -349,9 +352,12 @@ def test_a_full_resync_takes_out_strangers_where_the_platform_can(tmp_path: Path
 def test_a_full_resync_sends_everybody_again_where_it_cannot(desk: Desk) -> None:
     desk.write(crowd(50))
     desk.work()
-    desk.platform.audiences["A1"].clear()
+    desk.platform.audiences["A1"] -= {email(f"p{i}@example.com") for i in range(20, 30)}
+    stayed = {email(f"p{i}@example.com") for i in range(30, 50)}
+    desk.platform.faults = desk.platform.after = lambda _: stayed <= desk.platform.held() or pytest.fail("somebody was out")
+    desk.write(crowd(45, first=5))
     assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
-    assert len(desk.platform.held()) == 50
+    assert desk.platform.held() == {email(f"p{i}@example.com") for i in range(5, 50)}
 
 
 def test_a_dry_run_says_what_would_change_and_sends_nothing(desk: Desk) -> None:
@@ -391,12 +397,10 @@ def test_unusable_rows_are_not_new_for_ever(desk: Desk) -> None:
 
 def test_work_that_a_platform_ends_later_is_asked_for_and_waited_for(desk: Desk) -> None:
     desk.platform.answers = lambda d, r: Receipt(r.received, request_id=f"r{d.seq}")
-    states = iter([Settlement(False, timedelta(minutes=5)), Settlement(True, rejected={"expired": 2})])
+    states = iter([Settlement(False, timedelta(minutes=5)), Settlement(True)])
     desk.platform.settlements = lambda _: next(states)
     desk.write(crowd(10))
-    run = desk.work()
-    assert run.state is RefreshState.SUCCEEDED
-    assert run.counts.rejected == {"expired": 2}
+    assert desk.work().state is RefreshState.SUCCEEDED
     assert len(desk.platform.sent(Op.ADD)) == 1
 
 
@@ -558,3 +562,107 @@ def test_a_whole_reading_in_which_few_are_left_is_told_from_an_empty_one(desk: D
     desk.write(crowd(500))
     desk.clock.move(timedelta(days=8))  # everybody is looked at
     assert desk.refresh(RefreshKind.DRY, by="U1").failure == "segment_shrunk"
+
+
+@pytest.mark.parametrize("kill_at", range(1, 12))
+def test_who_shares_a_phone_with_a_leaver_comes_back_whatever_dies_in_between(desk: Desk, kill_at: int) -> None:
+    home = phone("12025001234")
+    mails = [email("a@example.com"), email("c@example.com")]
+    desk.platform.persons = dict.fromkeys((home, *mails), frozenset((home, *mails)))
+    desk.write([person("m", "a@example.com", "+12025001234"), person("n", "c@example.com", "+12025001234")])
+    desk.work()
+    countdown = iter(range(kill_at, 0, -1))
+
+    def moment(_: object) -> None:
+        if next(countdown, None) == 1:
+            raise Killed
+
+    desk.ledgers.moment = desk.platform.faults = desk.platform.after = moment  # type: ignore[method-assign]
+    desk.write([person("n", "c@example.com", "+12025001234")])
+    assert desk.refresh().state is RefreshState.SUCCEEDED
+    assert {home, mails[1]} <= desk.platform.held()
+
+
+def test_other_rules_for_identifiers_look_at_everybody_and_send_only_whom_they_change(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write([*crowd(50), person("n", "nobody at home")])
+    desk.work()
+    desk.platform.requests.clear()
+    monkeypatch.setattr("core.execution.RULES", 99)
+    assert desk.refresh().state is RefreshState.SUCCEEDED
+    assert desk.platform.requests == []
+    assert desk.sync().members == 51
+
+
+def test_two_versions_beside_each_other_end_in_what_the_newer_one_says(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.write(crowd(50))
+    desk.work()
+    for step, rules in enumerate((99, 2, 99, 2, 99), 1):
+        monkeypatch.setattr("core.execution.RULES", rules)
+        desk.write(crowd(50, first=step))
+        assert desk.refresh().state is RefreshState.SUCCEEDED
+        assert desk.platform.held() == {email(f"p{i}@example.com") for i in range(step, 50 + step)}
+    assert sum(r.batch.size for r in desk.platform.requests) == 50 + 5 * 2
+
+
+def test_progress_reaches_the_database_once_a_second_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=10, in_flight=1)
+    desk.write(crowd(1000))
+    time = [0.0]
+    monkeypatch.setattr("core.refresh.Execution", partial(Execution, monotonic=lambda: time[0]))
+    told: list[tuple[str, float]] = []
+    progress = desk.store.refreshes.progress
+
+    def watched(refresh_id: str, fence: int, said: Progress, *rest: Any, **more: Any) -> None:
+        told.append((said.phase.value, time[0]))
+        progress(refresh_id, fence, said, *rest, **more)
+
+    monkeypatch.setattr(desk.store.refreshes, "progress", watched)
+
+    def a_tenth(_: object) -> None:
+        time[0] += 0.1
+
+    desk.platform.after = a_tenth
+    assert desk.work().state is RefreshState.SUCCEEDED
+    adding = [at for phase_, at in told if phase_ == "adding"]
+    assert 9 <= len(adding) <= 13, "ten seconds of a hundred requests"
+    assert all(b - a >= 0.99 for a, b in pairwise(adding[:-1]))
+
+
+def test_an_audience_that_is_resumed_after_months_is_made_equal_whatever_became_of_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", memory=timedelta(days=30))
+    desk.write(crowd(200))
+    desk.work()
+    desk.platform.audiences["A1"].clear()  # the platform has forgotten all of them
+    desk.clock.move(timedelta(days=120))
+    desk.write(crowd(200, first=20))
+    assert desk.refresh().state is RefreshState.SUCCEEDED
+    assert desk.platform.held() == {email(f"p{i}@example.com") for i in range(20, 220)}
+
+
+def test_an_audience_that_shrinks_by_and_by_is_held_at_half_of_what_it_was_a_week_ago(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    sizes = [1000]
+    run = desk.store.refreshes.last(desk.sync_id, 1)[0]
+    while run.state is not RefreshState.HELD:
+        sizes.append(sizes[-1] * 8 // 10)
+        desk.write(crowd(sizes[-1]))
+        desk.clock.move(timedelta(days=1))
+        run = desk.refresh()
+    assert sizes == [1000, 800, 640, 512, 409]
+    assert len(desk.platform.held()) == 512
+    desk.store.refreshes.decide(run.id, apply=True, at=desk.clock.now())
+    assert desk.work().state is RefreshState.SUCCEEDED
+    desk.write(crowd(300))
+    assert desk.refresh().state is RefreshState.SUCCEEDED, "what somebody applied is the new measure"
+
+
+def test_an_audience_in_which_many_come_and_go_is_not_held(desk: Desk) -> None:
+    desk.write(crowd(1000))
+    desk.work()
+    for day in range(1, 8):
+        desk.write(crowd(1000, first=200 * day))
+        desk.clock.move(timedelta(days=1))
+        assert desk.refresh().state is RefreshState.SUCCEEDED

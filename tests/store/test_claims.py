@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 
 from core.models import Channel, Refresh, RefreshKind
 from core.store import Store
 from core.store.refreshes import open_run
-from core.tables import SyncRow
+from core.tables import RefreshRow, SyncRow
 from tests.store.conftest import NOW, at_once, create
 
 LEASE = timedelta(minutes=2)
@@ -92,3 +92,34 @@ def test_a_refresh_whose_worker_is_gone_is_taken_up_in_its_turn(firms: Store) ->
     again = firms.refreshes.claim(NOW + timedelta(minutes=5), LEASE, 4)
     assert again is not None
     assert (again.id, again.fence) == (first.id, first.fence + 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_five_refreshes_start_among_the_first_although_a_thousand_were_there_before(firms: Store, workers: int) -> None:
+    create(firms, "s")
+    create(firms, "t", "T2")
+    _multiply(firms, "T1", 1000)
+    _multiply(firms, "T2", 5)
+    running: list[str] = []
+    begun: list[str] = []
+    for _ in range(2 * 5 + workers):
+        run = claim(firms)
+        assert run is not None
+        running.append(run.id)
+        begun.append(firms.refreshes.sync(run.id).org_id)
+        if len(running) == workers:  # who began first is done first
+            with firms.database.write() as session:
+                session.get_one(RefreshRow, running.pop(0)).state = "succeeded"
+    assert "T2" in begun[: 2 * workers]
+    assert begun.count("T2") == 5
+
+
+def _multiply(store: Store, org_id: str, n: int) -> None:
+    """As if its one sync had been created so many times."""
+    with store.database.write() as session:
+        sync = session.execute(select(SyncRow.__table__).where(SyncRow.org_id == org_id)).mappings().one()
+        run = session.execute(select(RefreshRow.__table__).where(RefreshRow.org_id == org_id)).mappings().one()
+        copies = [dict(sync) | {"id": f"{org_id}-{i}", "number": i + 2, "segment_id": f"copy {i}"} for i in range(n - 1)]
+        session.execute(insert(SyncRow.__table__), copies)
+        runs = [dict(run) | {"id": f"run {org_id}-{i}", "sync_id": f"{org_id}-{i}"} for i in range(n - 1)]
+        session.execute(insert(RefreshRow.__table__), runs)

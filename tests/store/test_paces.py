@@ -73,3 +73,21 @@ def test_when_the_platform_asks_to_wait_everybody_waits(store: Store) -> None:
     assert pace.take(Quota("linkedin/app/person/users", 600), PATIENT) == 0, "other quotas are not concerned"
     time.now += 3600
     assert pace.take(QUOTA, PATIENT) == 0
+
+
+def test_a_days_budget_is_kept_beside_the_minutes_and_comes_back_through_the_day(store: Store) -> None:
+    quota = Quota("google/1234/members/write", 300, a_day=240)
+    pace, time = paces(store.database)
+    hours: list[int] = []
+    for _ in range(24):
+        sent = 0
+        while pace.take(quota, 0) == 0:
+            sent += 1
+        hours.append(sent)
+        time.now += 3600
+    assert hours[0] == 80, "a third at once"
+    assert set(hours[1:]) <= {6, 7}, "and something in each hour"
+    assert sum(hours) <= 240
+    time.now -= 3600
+    assert 0 < pace.take(quota, 0) < 600
+    assert pace.take(QUOTA, 0) == 0, "whoever is told to come later has taken nothing of the minute either"
