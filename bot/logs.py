@@ -19,7 +19,7 @@ _SECRETS = re.compile(
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # a password in an address
     r"|[\w.+-]+@[\w-]+\.[\w.-]+"  # an e-mail address
 )
-_CHATTY = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "apscheduler", "alembic", "uvicorn")
+_CHATTY = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "apscheduler", "alembic", "uvicorn", "procrastinate")
 
 
 def hide(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Lines that are logged on other threads name the request that they belong to; an address that somebody else has is said at once."""
+"""Lines logged on other threads name the request that they belong to; an address that somebody else has is said at once."""
 
 import socket
 import threading
@@ -41,6 +41,6 @@ def test_a_thread_keeps_nothing_of_the_request_before() -> None:
 
 
 def test_an_address_that_somebody_else_has_is_said_in_a_sentence() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(ConfigError, match=r"Nobody can listen on 127\.0\.0\.1:\d+: Address already in use"):
-            Serving(Starlette(), host="127.0.0.1", port=taken.getsockname()[1]).start()
+    said = r"Nobody can listen on 127\.0\.0\.1:\d+: Address already in use"
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match=said):
+        Serving(Starlette(), host="127.0.0.1", port=taken.getsockname()[1]).start()
