@@ -58,6 +58,14 @@ class Vault:
         except InvalidTag as error:
             raise Unreadable from error
 
+    def opens(self, sealed: bytes, *, bound_to: str) -> bool:
+        """Whether it can be opened."""
+        try:
+            self.open(sealed, bound_to=bound_to)
+        except Unreadable:
+            return False
+        return True
+
 
 def new_key() -> bytes:
     """32 random bytes."""
