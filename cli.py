@@ -141,7 +141,7 @@ def _in_words(error: Exception) -> str | None:
 
     match error:
         case OperationalError():
-            return f"The database cannot be reached: {hide(str(error.orig).strip().splitlines()[0])}. `segsync doctor` says more."
+            return f"The database does not answer: {hide(str(error.orig).strip().splitlines()[0])}. `segsync doctor` says more."
         case ArgumentError() | NoSuchModuleError():
             return "SEGSYNC_DATABASE_URL is no address of a database that segsync knows: docs/settings.md."
         case SlackApiError():

@@ -76,7 +76,7 @@ def test_a_variable_that_is_no_setting_is_a_warning(operator: Operator) -> None:
 def test_a_database_that_is_not_there_is_said_in_a_sentence(operator: Operator, capsys: pytest.CaptureFixture[str]) -> None:
     operator.patch.setenv("SEGSYNC_DATABASE_URL", "postgresql+psycopg://segsync:hush@127.0.0.1:9/segsync")
     said = refused(operator, capsys, "sync", "list")
-    assert "The database cannot be reached" in said
+    assert "The database does not answer" in said
     assert "hush" not in said
     found = {f["name"]: f for f in operator.json("doctor", code=1)}["database"]
     assert "Connection refused" in found["said"]
