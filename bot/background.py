@@ -28,7 +28,10 @@ class Running(Protocol):
 
 
 class Executing(Running, Jobs, Protocol):
-    """Whoever executes refreshes."""
+    """Whoever executes refreshes. `is_alive`: nothing of it has ended by itself."""
+
+    @property
+    def is_alive(self) -> bool: ...
 
 
 def executing(settings: Settings, refreshing: Refreshing, *, workers: int) -> Executing:

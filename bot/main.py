@@ -233,8 +233,9 @@ class Product:
         return self.users.actor(org_id, user_id, name=profile.name, tz=profile.tz, guest=profile.guest, surface=surface)
 
     def _background(self) -> list[Running]:
-        jobs = executing(self.settings, self.refreshing, workers=self.settings.workers if Part.WORKER in self._does else 0)
-        self.when_woken(jobs.wake)
+        workers = self.settings.workers if Part.WORKER in self._does else 0
+        self.executing = executing(self.settings, self.refreshing, workers=workers)
+        self.when_woken(self.executing.wake)
         ticks = Ticks(
             every=timedelta(seconds=self.settings.tick_s),
             store=self.store,
@@ -245,7 +246,7 @@ class Product:
             approvals=self.approvals,
             wake=self.wake,
         )
-        found: list[Running] = [jobs] if Part.WORKER in self._does or self.settings.is_shared else []
+        found: list[Running] = [self.executing] if Part.WORKER in self._does or self.settings.is_shared else []
         if Part.CLOCK in self._does:
             found.append(scheduler.Clockwork(ticks.all))
         elif Part.BOT in self._does:
@@ -327,8 +328,10 @@ class Product:
         return health(alive=self._is_alive, ready=self._is_ready)
 
     def _is_alive(self) -> bool:
-        """Letters are delivered, where they are delivered by this process."""
-        return self.notifier.is_alive or self._is_ending or Part.BOT not in self._does
+        """Letters are delivered and refreshes executed, where this process does."""
+        delivers = self.notifier.is_alive or Part.BOT not in self._does
+        executes = self.executing.is_alive or Part.WORKER not in self._does
+        return self._is_ending or (delivers and executes)
 
     def _is_ready(self) -> bool:
         """It is alive and not ending, the database answers, and Slack's socket is open."""

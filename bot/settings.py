@@ -188,8 +188,8 @@ class Settings(BaseSettings):
     """LinkedIn, as the operator registered segsync there."""
     google: GooglePlatform | None = None
     """Google, as the operator registered segsync there."""
-    log_format: Literal["text", "json"] = "text"
-    """Lines for people, or JSON."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """Lines for people, or JSON; `auto`: for people on a terminal, else JSON."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """What is logged at least."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
