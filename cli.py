@@ -1,14 +1,16 @@
 """The `segsync` command; thin: parse, call, print."""
 
+import logging
 import os
 import signal
 import sys
 import threading
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
+from urllib.error import URLError
 
 import typer
-from pydantic import ValidationError
 
 import cli_operate
 import cli_syncs
@@ -57,21 +59,25 @@ def worker(*, with_parent: WithParent = False) -> None:
 
 
 def _serve(*parts: str, with_parent: bool) -> None:
-    from bot.background import Part
     from bot.logs import configure
-    from bot.main import build
-    from bot.settings import Settings
+    from bot.main import Part, build
+    from bot.slips import read, unknown
 
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     if with_parent:
         threading.Thread(target=_watch_parent, args=(stop,), daemon=True).start()
-    settings = Settings()
+    settings = read()
     configure(settings.log_format, level=settings.log_level)
+    logger = logging.getLogger("segsync")
+    for slip in unknown():
+        logger.warning("%s: %s. %s", slip.name, slip.said, slip.fix)
     product = build(settings, parts=frozenset(Part(p) for p in parts))
     product.start()
+    logger.info("segsync %s runs: %s.", version("segsync"), ", ".join(parts))
     stop.wait()
+    logger.info("segsync ends.")
     product.stop()
 
 
@@ -97,10 +103,10 @@ def demo(
 def migrate(*, as_json: JsonOption = False) -> None:
     """Bring the database to this version's tables."""
     from bot.main import bring_up
-    from bot.settings import Settings
+    from bot.slips import read
 
-    bring_up(Settings())
-    Terminal(as_json).say("The database is up to date.", up_to_date=True)
+    bring_up(read())
+    Terminal(as_json).say("The database is up to date.", migrated=True)
 
 
 def _watch_parent(stop: threading.Event) -> None:
@@ -111,20 +117,39 @@ def _watch_parent(stop: threading.Event) -> None:
 
 
 def main() -> NoReturn:
-    """The entry point: a person's error is one sentence and exit code 2."""
+    """The entry point: what a person can mend is one sentence and exit code 2."""
     settle()
     try:
         app()
     except SegsyncError as error:
         typer.echo(f"segsync: {error}", err=True)
         sys.exit(2)
-    except ValidationError as error:  # of the settings; what they hold is not repeated
-        typer.echo("segsync: the settings need another look (docs/settings.md):", err=True)
-        for one in error.errors(include_input=False, include_context=False, include_url=False):
-            name = "_".join(str(part) for part in one["loc"]).upper()
-            typer.echo(f"  {f'SEGSYNC_{name}: ' if name else ''}{one['msg'].removeprefix('Value error, ')}", err=True)
+    except Exception as error:
+        if (said := _in_words(error)) is None:
+            raise
+        typer.echo(f"segsync: {said}", err=True)
         sys.exit(2)
     sys.exit(0)
+
+
+def _in_words(error: Exception) -> str | None:
+    """What libraries say where database or Slack are not there or refuse us; None: nothing that an operator can mend."""
+    from slack_sdk.errors import SlackApiError
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+    from bot.logs import hide
+
+    match error:
+        case OperationalError():
+            return f"The database does not answer: {hide(str(error.orig).strip().splitlines()[0])}. `segsync doctor` says more."
+        case ArgumentError() | NoSuchModuleError():
+            return "SEGSYNC_DATABASE_URL is no address of a database that segsync knows: docs/settings.md."
+        case SlackApiError():
+            return f"Slack refuses: {error.response.get('error')}. `segsync doctor` says what to do."
+        case URLError():
+            return f"Slack does not answer ({error.reason}). `segsync doctor` says more."
+        case _:
+            return None
 
 
 if __name__ == "__main__":

@@ -1,13 +1,22 @@
 """Commands for whoever runs segsync: is all well, the Slack app's manifest, keys, sources, backups, ledgers."""
 
 import json
+import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from core.errors import ConfigError, SegsyncError
-from terminal import JsonOption, Terminal
+from terminal import JsonOption, Terminal, cell
+
+_WANTED = {  # what makes matching better where a segment has it
+    "contacts": ("email", "phone", "first_name", "last_name", "country", "postal_code", "consent"),
+    "companies": ("domain", "company", "page"),
+}
+
+_BESIDE = ("sees", "lacks", "left_out", "problem")
 
 keys = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True)
 sources = typer.Typer(help="Where segments come from.", no_args_is_help=True)
@@ -20,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command()(manifest)
     app.command()(backup)
     app.command()(restore)
+    app.command()(reconcile)
     app.add_typer(keys, name="keys")
     app.add_typer(sources, name="source")
     app.add_typer(ledger, name="ledger")
@@ -28,9 +38,9 @@ def register(app: typer.Typer) -> None:
 def doctor(*, as_json: JsonOption = False) -> None:
     """Look at settings, keys, database, Slack, channels and sources; say how to fix each. Exit code 1: something is wrong."""
     from bot.doctor import examine
-    from bot.settings import Settings
+    from bot.slips import read
 
-    findings = list(examine(Settings))
+    findings = list(examine(read))
     if as_json:
         Terminal(as_json).value([{k: getattr(f, k) for k in ("name", "well", "is_warning", "said", "fix")} for f in findings])
     for finding in findings if not as_json else ():
@@ -45,13 +55,14 @@ def manifest(
     http: Annotated[bool, typer.Option("--http", help="Slack calls us over HTTP instead of Socket Mode.")] = False,
     public_url: Annotated[str | None, typer.Option(help="Where segsync is reached; the setting unless told.")] = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="Print why each scope is needed instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs; the manifest is JSON anyway.")] = False,
 ) -> None:
     """Print the manifest from which Slack creates the app (api.slack.com/apps → Create New App → From a manifest)."""
     from bot.manifest import SCOPES
     from bot.manifest import manifest as made
 
     if reasons:
-        Terminal().table("Scopes", [{"scope": scope, "why": why} for scope, why in SCOPES.items()])
+        Terminal(as_json).table("Scopes", [{"scope": scope, "why": why} for scope, why in SCOPES.items()])
         return
     try:
         typer.echo(json.dumps(made(public_url=public_url or _set_public_url(), socket_mode=not http), indent=2))
@@ -60,10 +71,13 @@ def manifest(
 
 
 def _set_public_url() -> str | None:
-    """The setting, where there are settings already: the manifest comes before the tokens."""
+    """The setting, where it is set already: the manifest comes before the tokens, without which there are no settings."""
     import os
+    import tomllib
 
-    return os.environ.get("SEGSYNC_PUBLIC_URL", "").rstrip("/") or None
+    file = Path("segsync.toml")
+    written = tomllib.loads(file.read_text()).get("public_url") if file.is_file() else None
+    return str(os.environ.get("SEGSYNC_PUBLIC_URL") or written or "").rstrip("/") or None
 
 
 @keys.command("new")
@@ -100,31 +114,57 @@ def rotate(
 def check(
     name: Annotated[str | None, typer.Argument(help="One source; all unless told.")] = None, *, as_json: JsonOption = False
 ) -> None:
-    """Read every segment, and say what it has, what is missing, and how many rows each channel can match."""
-    from core.gathering import count
+    """Read every segment, and say what it has, what is missing, and how many members each channel can match. Needs no database.
+
+    Exit code 1: a segment cannot be read.
+    """
+    from bot.adapters import adapters
+    from bot.clock import SystemClock
+    from bot.slips import read
     from core.models import Channel
     from core.ports import ChannelTraits
 
-    outside = _product().adapters
+    outside = adapters(read(), SystemClock())
     if name is not None and name not in outside.sources:
         raise ConfigError(f"No source is called {name}: there are {', '.join(outside.sources) or 'none'}.")
     known = {c: adapter.traits for c, adapter in outside.channels.items()} or {c: ChannelTraits.unknown(c) for c in Channel}
+    terminal = Terminal(as_json)
     rows: list[dict[str, Any]] = []
     for source in [outside.sources[name]] if name else outside.sources.values():
         for segment in source.segments():
-            row: dict[str, Any] = {"source": source.name, "segment": segment.id, "kind": segment.kind.value, "rows": segment.size}
-            try:
-                with source.read(segment.id) as reading:
-                    for channel, traits in known.items():
-                        totals, row[channel.value] = count(reading, traits)
-                        row["rows"] = totals.rows
-                row["problem"] = None
-            except SegsyncError as error:
-                row |= {channel.value: None for channel in known} | {"problem": str(error)}
-            rows.append(row)
-    Terminal(as_json).table("Segments, and members that each channel can match", rows, nothing="No source has a segment.")
+            with terminal.waiting(f"Reading {source.name}/{segment.id}"):
+                rows.append(_checked(source, segment, known))
+    numbers = [{k: v for k, v in row.items() if k not in _BESIDE} for row in rows]
+    shown = rows if as_json else numbers
+    terminal.table("Segments, and members that each channel can match", shown, nothing="No source has a segment.")
+    for row in () if as_json else rows:
+        for beside in _BESIDE:
+            if row[beside]:
+                typer.echo(f"{row['source']}/{row['segment']} {beside.replace('_', ' ')}: {cell(row[beside])}")
     if any(row["problem"] for row in rows):
         raise typer.Exit(1)
+
+
+def _checked(source: Any, segment: Any, known: Mapping[Any, Any]) -> dict[str, Any]:
+    """One segment: `sees` and `lacks` name fields, `left_out` counts rows by reason, then the members a channel can match."""
+    from dataclasses import asdict
+
+    from core.gathering import count
+
+    row: dict[str, Any] = {"source": source.name, "segment": segment.id, "kind": segment.kind.value, "rows": segment.size}
+    row |= {"sees": [], "lacks": [], **{channel.value: None for channel in known}, "left_out": {}, "problem": None}
+    try:
+        with source.read(segment.id) as reading:
+            for channel, traits in known.items():
+                totals, row[channel.value] = count(reading, traits)
+                row["rows"] = totals.rows
+                row["left_out"] |= {why: max(n, row["left_out"].get(why, 0)) for why, n in totals.reasons.items()}
+            fields = asdict(reading.columns)
+    except SegsyncError as error:
+        return row | {"problem": str(error)}
+    row["sees"] = [name for name, column in fields.items() if column]
+    row["lacks"] = [name for name, column in fields.items() if not column and name in _WANTED[segment.kind.value]]
+    return row
 
 
 @ledger.command("verify")
@@ -161,17 +201,29 @@ def backup(
 
 
 def restore(file: Annotated[Path, typer.Argument(help="What `segsync backup` wrote.")], *, as_json: JsonOption = False) -> None:
-    """Put a backup's database and ledgers in place. Refuses to overwrite: the database and the ledger folder must not exist."""
-    from bot.settings import Settings
+    """Put a backup's database and ledgers in place; every sync then begins with a full resync.
+
+    Refuses to overwrite: the ledger folder must not exist, and the database must not exist (PostgreSQL: must be empty).
+    """
+    from bot.slips import read
     from core.store.backup import load
 
-    settings = Settings()
+    settings = read()
     _require_folder(settings)
     load(file, settings.database_url, settings.data_dir)
-    Terminal(as_json).say(
-        "Restored. Whoever was delivered after the backup is unknown to it: run `segsync sync refresh --full` for each sync.",
-        file=str(file),
-    )
+    _reconcile(Terminal(as_json), "Restored. ", file=str(file))
+
+
+def reconcile(*, as_json: JsonOption = False) -> None:
+    """After a restore by other tools: every active sync begins with a full resync, whatever was under way."""
+    _reconcile(Terminal(as_json))
+
+
+def _reconcile(terminal: Terminal, said: str = "", **facts: Any) -> None:
+    product = _product()
+    syncs = product.store.refreshes.reconcile(product.clock.now())
+    said += f"{syncs} active syncs begin with a full resync: whoever was delivered after the backup is unknown to it."
+    terminal.say(said, **facts, syncs=syncs)
 
 
 def _require_folder(settings: Any) -> None:
@@ -180,7 +232,10 @@ def _require_folder(settings: Any) -> None:
 
 
 def _product() -> Any:
+    """The product, nothing of it started; its database is let go when the command ends."""
     from bot.main import build
-    from bot.settings import Settings
+    from bot.slips import read
 
-    return build(Settings())
+    product = build(read())
+    weakref.finalize(product, product.store.close)
+    return product

@@ -1,12 +1,14 @@
 """Commands about syncs and roles, for scripts and for whoever has no Slack at hand. They act as the operator."""
 
 import time
+import weakref
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
 from core.errors import InvalidInput, NotFound, UserError
-from core.models import Actor, RefreshKind, RefreshState, Role, Sync
+from core.models import OPERATOR, Actor, RefreshKind, RefreshState, Role, Sync
 from terminal import JsonOption, Terminal
 
 syncs = typer.Typer(help="Segment syncs.", no_args_is_help=True)
@@ -87,12 +89,11 @@ def refresh(
     sync = _one(product, actor, which)
     product.syncs.refresh(actor, sync.id, RefreshKind.FULL if full else RefreshKind.REQUESTED)
     if not wait:
-        Terminal(as_json).say(f"{sync.short} is refreshed as soon as a worker is free.", sync=sync.short)
+        Terminal(as_json).say(f"{sync.short} is refreshed as soon as a worker is free.", sync=sync.short, request=actor.cause)
         return
     state, failure = _follow(product, sync, quiet=as_json)
-    Terminal(as_json).say(
-        f"{sync.short}: {state.value}" + (f" ({failure})" if failure else ""), sync=sync.short, state=state.value
-    )
+    told = {"sync": sync.short, "state": state.value, "failure": failure, "request": actor.cause}
+    Terminal(as_json).say(f"{sync.short}: {state.value}" + (f" ({failure})" if failure else ""), **told)
     if state is not RefreshState.SUCCEEDED:
         raise typer.Exit(1)
 
@@ -171,9 +172,10 @@ def _one(product: Any, actor: Actor, which: str) -> Sync:
 def _begin(org: str | None) -> tuple[Any, Actor]:
     """The product, and the operator as an actor of the organization that is meant."""
     from bot.main import build
-    from bot.settings import Settings
+    from bot.slips import read
 
-    product = build(Settings())
+    product = build(read())
+    weakref.finalize(product, product.store.close)
     known = product.store.organizations.ids()
     if not known:
         raise UserError("No workspace has installed segsync yet: `segsync run` greets the first one.")
@@ -181,4 +183,6 @@ def _begin(org: str | None) -> tuple[Any, Actor]:
         raise InvalidInput(f"Several organizations use this segsync: name one of {', '.join(known)} with --org.", field="org")
     if org is not None and org not in known:
         raise NotFound(f"There is no organization {org}.")
-    return product, Actor(org or known[0], "operator", Role.PRIMARY_ADMIN, name="the operator", surface="cli")
+    return product, Actor(
+        org or known[0], OPERATOR, Role.PRIMARY_ADMIN, name="the operator", surface="cli", cause=uuid4().hex[:12]
+    )

@@ -23,7 +23,7 @@ def main(url: str, *, empty: bool) -> None:
         product = build(Settings())
         team = product.workspaces.client("").auth_test()
         org_id = str(team["team_id"])
-        product.welcome(org_id, str(team["team"]))
+        product.organizations.welcome(org_id, str(team["team"]))
         if product.users.has_administrator(org_id):
             return
         people = control.get("/control/people").json()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -30,8 +31,12 @@ class Terminal:
         for name in rows[0]:
             shown.add_column(name.replace("_", " "), overflow="fold")
         for row in rows:
-            shown.add_row(*("" if v is None else str(v) for v in row.values()))
+            shown.add_row(*(cell(v) for v in row.values()))
         Console(soft_wrap=False).print(shown)
+
+    def waiting(self, for_what: str) -> AbstractContextManager[object]:
+        """Says on a terminal what takes its time; nothing goes to standard output."""
+        return nullcontext() if self.as_json else Console(stderr=True).status(for_what)
 
     def value(self, value: Any) -> None:
         """One JSON value."""
@@ -43,3 +48,18 @@ class Terminal:
             self.value(facts)
         else:
             typer.echo(sentence)
+
+
+def cell(value: Any) -> str:
+    """As a person reads it."""
+    match value:
+        case None:
+            return ""
+        case Mapping():
+            return ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in value.items())
+        case list():
+            return ", ".join(str(one).replace("_", " ") for one in value)
+        case int() if not isinstance(value, bool):
+            return f"{value:,}"
+        case _:
+            return str(value)

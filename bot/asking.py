@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
 
+from bot.carrying import Carrying
 from bot.errors import answer_of
 from core.errors import SegsyncError, SourceUnavailable, Unavailable
 from core.models import Channel
@@ -19,8 +20,8 @@ class Asking:
     """The second and third beat of what is slow."""
 
     def __init__(self, *, threads: int = 8, patience_s: float = PATIENCE_S) -> None:
-        self._pools = {c: ThreadPoolExecutor(threads, thread_name_prefix=f"ask-{c.value}") for c in Channel}
-        self._sources = ThreadPoolExecutor(threads, thread_name_prefix="count")
+        self._pools = {c: Carrying(threads, thread_name_prefix=f"ask-{c.value}") for c in Channel}
+        self._sources = Carrying(threads, thread_name_prefix="count")
         self._patience_s = patience_s
 
     def ask(
@@ -52,7 +53,7 @@ class Asking:
 
     def _ask(
         self,
-        pool: ThreadPoolExecutor,
+        pool: Carrying,
         work: Callable[[], T],
         show: Callable[[T | SegsyncError], None],
         late: SegsyncError,

@@ -1,20 +1,20 @@
-"""What a process does beside answering: workers that refresh, the clock's rounds. Part of the composition root."""
+"""What happens without anybody asking, wired: who executes refreshes, and what the clock does. Part of the composition root."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from uuid import uuid4
 
 import scheduler
+from bot.lives import Lives
 from bot.settings import Settings
-from core.ports import Clock
+from core.approvals import Approvals
+from core.digest import Digests
+from core.ports import Clock, Jobs
 from core.refresh import Refreshing
 from core.store import Store
+from core.watch import Watch
 from queues.local import LocalJobs
-
-if TYPE_CHECKING:
-    from queues.shared import SharedJobs
 
 _DUE_AT_ONCE = 1_000
 
@@ -27,50 +27,14 @@ class Running(Protocol):
     def stop(self) -> None: ...
 
 
-class Part(StrEnum):
-    """What a process does; any number of processes may do the same part, on one database."""
+class Executing(Running, Jobs, Protocol):
+    """Whoever executes refreshes. `is_alive`: nothing of it has ended by itself."""
 
-    BOT = "bot"  # answers Slack and browsers, delivers messages
-    CLOCK = "clock"  # finds what is due
-    WORKER = "worker"  # refreshes
-
-
-ALL = frozenset(Part)
+    @property
+    def is_alive(self) -> bool: ...
 
 
-def background(
-    does: frozenset[Part],
-    *,
-    settings: Settings,
-    store: Store,
-    clock: Clock,
-    refreshing: Refreshing,
-    ticks: Mapping[str, Callable[[], object]],
-    sweep: Callable[[], object],
-    when_woken: Callable[[Callable[[], None]], None],
-    wake: Callable[[], None],
-) -> list[Running]:
-    """What starts and stops with a process that does these parts. `ticks`: the clock's other rounds, by name.
-
-    `sweep`: looks once a day who is still there; bots do that too, so that who is known need not be asked for at the first click.
-    """
-    jobs = _jobs(settings, refreshing, workers=settings.workers if Part.WORKER in does else 0)
-    when_woken(jobs.wake)
-
-    def enqueue_due() -> None:
-        if store.refreshes.enqueue_due(clock.now(), new_ids=[uuid4().hex for _ in range(_DUE_AT_ONCE)]):
-            wake()
-
-    every = timedelta(seconds=settings.tick_s)
-    sweeping = scheduler.Tick("sweep", every, sweep)
-    running: list[Running] = [jobs] if Part.WORKER in does or settings.is_shared else []
-    if Part.CLOCK in does:
-        rounds = [scheduler.Tick(name, every, look) for name, look in ticks.items()]
-        return [*running, scheduler.Clockwork([scheduler.Tick("enqueue_due", every, enqueue_due), *rounds, sweeping])]
-    return [*running, scheduler.Clockwork([sweeping])] if Part.BOT in does else running
-
-
-def _jobs(settings: Settings, refreshing: Refreshing, *, workers: int) -> "LocalJobs | SharedJobs":
+def executing(settings: Settings, refreshing: Refreshing, *, workers: int) -> Executing:
     """Threads of this process alone, or wake-ups for the workers of all processes on one PostgreSQL."""
     if not settings.is_shared:
         return LocalJobs(execute_next=refreshing.execute_next, stop_taking=refreshing.stop, workers=workers)
@@ -83,3 +47,35 @@ def _jobs(settings: Settings, refreshing: Refreshing, *, workers: int) -> "Local
         stop_taking=refreshing.stop,
         workers=workers,
     )
+
+
+class Ticks:
+    """The clock's jobs, each safe to run in any number of processes at the same moment."""
+
+    def __init__(
+        self,
+        *,
+        every: timedelta,
+        store: Store,
+        clock: Clock,
+        lives: Lives,
+        watch: Watch,
+        digests: Digests,
+        approvals: Approvals,
+        wake: Callable[[], None],
+    ) -> None:
+        self._store, self._clock, self._wake = store, clock, wake
+        # bots look once a day too: who is known needs not be asked for at the first click
+        self.of_bots = [scheduler.Tick("sweep", every, lives.presence.sweep)]
+        self.all = [
+            scheduler.Tick("enqueue_due", every, self._enqueue_due),
+            scheduler.Tick("watch", every, watch.look),
+            scheduler.Tick("digest", every, digests.look),
+            scheduler.Tick("lapse", every, approvals.lapse),
+            scheduler.Tick("prune", every, lives.people.prune),
+            *self.of_bots,
+        ]
+
+    def _enqueue_due(self) -> None:
+        if self._store.refreshes.enqueue_due(self._clock.now(), new_ids=[uuid4().hex for _ in range(_DUE_AT_ONCE)]):
+            self._wake()

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import structlog
 from slack_bolt import BoltContext, BoltResponse
+from sqlalchemy.exc import OperationalError
 
 from core.ports import Note, Tracer
 
@@ -19,7 +20,7 @@ _SECRETS = re.compile(
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # a password in an address
     r"|[\w.+-]+@[\w-]+\.[\w.-]+"  # an e-mail address
 )
-_CHATTY = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "apscheduler", "alembic", "uvicorn")
+_CHATTY = ("httpx", "httpcore", "slack_bolt", "slack_sdk", "apscheduler", "alembic", "uvicorn", "procrastinate")
 
 
 def hide(text: str) -> str:
@@ -34,17 +35,28 @@ def _hiding(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Muta
     return event
 
 
+def _shortened(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A database that is away is known by one line; where in the code that was found out says nothing, every few seconds."""
+    found = event.get("exc_info")
+    error = found[1] if isinstance(found, tuple) else sys.exc_info()[1] if found is True else found
+    if isinstance(error, OperationalError) and (error.connection_invalidated or error.statement is None):
+        event["database"] = str(error.orig).strip().splitlines()[0]
+        del event["exc_info"]
+    return event
+
+
 def configure(log_format: str, *, level: str = "INFO") -> None:
-    """Every logger writes to standard error in this form: `text` or `json`."""
+    """Every logger writes to standard error in this form: `text`, `json`, or `auto`: text on a terminal, else JSON."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _shortened,
         structlog.processors.format_exc_info,
         _hiding,
     ]
-    is_json = log_format == "json"
+    is_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     shown: Any = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, shown]

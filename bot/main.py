@@ -1,47 +1,36 @@
 """The composition root: settings → store → adapters → use cases → handlers. The only wiring; building starts nothing."""
 
-import logging
-import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_bolt.oauth.oauth_settings import OAuthSettings
-from slack_sdk.oauth.installation_store import Installation
-from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+import scheduler
 from bot import errors, logs
 from bot.actor import Profiles, WhoAsks
 from bot.adapters import Adapters, adapters, shelves
 from bot.asking import Asking
-from bot.background import ALL, Part, Running, background
-from bot.blocks.guide import Examples
+from bot.background import Running, Ticks, executing
 from bot.budget import Budget
+from bot.carrying import Carrying
 from bot.clock import SystemClock
-from bot.daily import Daily
 from bot.dashboard import Dashboards
 from bot.directory import Directory
-from bot.handlers.admin import Administering
-from bot.handlers.alerts import Alerting
-from bot.handlers.approvals import Approving
-from bot.handlers.browse import Browsing
-from bot.handlers.command import Commands, Journey
-from bot.handlers.connections import Connecting
-from bot.handlers.create import Creating
-from bot.handlers.home import Home
-from bot.handlers.pausing import Switching
 from bot.installing import Installations, States, oauth_settings
+from bot.journeys import Journeys
 from bot.letters import Letters
 from bot.lives import Lives
 from bot.metrics import Metrics
 from bot.notifier import Notifier
+from bot.organizations import Organizations
 from bot.serving import Serving, health
 from bot.settings import Settings
 from bot.slack_http import slack_routes
@@ -52,9 +41,8 @@ from core.alerts import Alerts
 from core.approvals import Approvals
 from core.connections import Connections
 from core.digest import Digests
-from core.errors import ConfigError
 from core.ledger import Ledgers
-from core.models import Actor, Rank, RefreshKind, Role
+from core.models import Actor, Rank
 from core.pausing import Pausing
 from core.ports import Clock, Untraced
 from core.refresh import Refreshing, RefreshSettings
@@ -62,13 +50,22 @@ from core.segments import Segments
 from core.store import Store
 from core.store.connections import Consent
 from core.store.migrate import migrate
-from core.syncs import SyncFilter, Syncs
+from core.syncs import Syncs
 from core.users import Users
 from core.vault import Vault
 from core.views import Arrival
 from core.watch import Watch
 
-logger = logging.getLogger(__name__)
+
+class Part(StrEnum):
+    """What a process does; any number of processes may do the same part, on one database."""
+
+    BOT = "bot"  # answers Slack and browsers, delivers messages
+    CLOCK = "clock"  # finds what is due
+    WORKER = "worker"  # refreshes
+
+
+ALL = frozenset(Part)
 
 
 class Product:
@@ -94,12 +91,10 @@ class Product:
             installed=self.installations.token,
             budget=Budget(ahead=settings.slack_limits),
         )
-        self.beside: list[Running] = []
-        self.claim_code = secrets.token_hex(4)
         self._wakes: list[Callable[[], None]] = []
         self.asking, self.profiles, self.directory = Asking(), Profiles(), Directory()
         parts: dict[str, Any] = {"store": self.store, "clock": clock}
-        self.users = Users(**parts, claim_code=self.claim_code)
+        self.users = Users(**parts, vault=self.vault)
         self.connections = Connections(**parts, vault=self.vault, channels=adapters.channels, public_url=settings.public_url)
         self.segments = Segments(sources=adapters.sources, channels=adapters.channels)
         shared = parts | {"channels": adapters.channels, "connections": self.connections, "wake": self.wake}
@@ -132,29 +127,21 @@ class Product:
         self.refreshing = self._refreshing()
         self.homes = self._homes()
         self.when_woken(self.homes.wake)
-        self.beside += background(
-            does,
-            settings=settings,
-            store=self.store,
-            clock=clock,
-            refreshing=self.refreshing,
-            ticks={
-                "watch": self.watch.look,
-                "digest": self.digests.look,
-                "lapse": self.approvals.lapse,
-                "prune": self.lives.people.prune,
-            },
-            sweep=self.lives.presence.sweep,
-            when_woken=self.when_woken,
-            wake=self.wake,
+        self.organizations = Organizations(
+            **parts,
+            users=self.users,
+            people=self.lives.people,
+            workspaces=self.workspaces,
+            sync_limit=settings.sync_limit,
+            first=settings.primary_admin,
         )
-        self.beside += [self.homes] if Part.BOT in does else []
+        self.beside = self._background()
+        self.journeys = self._journeys()
         self.bolt = self._bolt()
-        self.web = self._register()
+        self.web = self._web()
         self._socket: SocketModeHandler | None = None
         self._pages: list[Serving] = []
         self._is_ending = False
-        self._team: dict[str, str] = {}
 
     def when_woken(self, call: Callable[[], None]) -> None:
         """Also tells this one when there is something new to do."""
@@ -177,32 +164,13 @@ class Product:
 
     def _answer(self) -> None:
         if self.settings.slack_bot_token:
-            self._greet()
+            self.organizations.greet()
         self.notifier.start()
         self._serve(self.web, self.settings.web_host, self.settings.web_port)
         if self.settings.slack_mode == "socket" and self.settings.slack_app_token:
             token = self.settings.slack_app_token.get_secret_value()
             self._socket = SocketModeHandler(self.bolt, token, concurrency=self.settings.listener_threads)
             self._socket.connect()  # type: ignore[no-untyped-call]
-
-    def _greet(self) -> None:
-        """The one workspace that the token of the settings belongs to."""
-        team: Any = self.workspaces.client("").auth_test().data
-        self._team = {k: str(team.get(k) or "") for k in ("team_id", "enterprise_id", "team", "url")}
-        org_id = self._team["enterprise_id"] if team.get("is_enterprise_install") else self._team["team_id"]
-        self.welcome(org_id, self._team["team"])
-        if not self.users.has_administrator(org_id):
-            logger.warning("Nobody administers segsync yet: type `/segsync claim %s` in Slack.", self.claim_code)
-
-    def installed(self, installation: Installation) -> None:
-        """A workspace has installed us by OAuth: whoever did administers it, while nobody else does."""
-        whole = installation.is_enterprise_install
-        org_id = str(installation.enterprise_id if whole else installation.team_id)
-        self.workspaces.forget(org_id)
-        self.welcome(org_id, str((installation.enterprise_name if whole else installation.team_name) or ""))
-        if not self.users.has_administrator(org_id):
-            actor = Actor(org_id, installation.user_id, Role.PRIMARY_ADMIN, surface="install")
-            self.store.organizations.give_role(actor, installation.user_id, Role.PRIMARY_ADMIN, self.clock.now())
 
     def _removed(self, org_id: str) -> None:
         """A workspace has uninstalled us: its token is worth nothing."""
@@ -222,16 +190,6 @@ class Product:
         self.asking.stop()
         self.tracer.close()
         self.store.close()
-
-    def welcome(self, org_id: str, name: str) -> None:
-        """The organization exists, and who administers it by setting does."""
-        now = self.clock.now()
-        self.store.organizations.ensure(org_id, name=name, sync_limit=self.settings.sync_limit, at=now)
-        self.lives.people.installed(org_id)
-        first = self.settings.primary_admin
-        if first and not self.users.has_administrator(org_id):
-            actor = Actor(org_id, first, Role.PRIMARY_ADMIN, surface="settings")
-            self.store.organizations.give_role(actor, first, Role.PRIMARY_ADMIN, now)
 
     def _notifier(self) -> Notifier:
         return Notifier(
@@ -270,9 +228,54 @@ class Product:
         self.notifier.wake()
         self.homes.wake()
 
-    def _somebody(self, org_id: str, user_id: str) -> Actor:
+    def _somebody(self, org_id: str, user_id: str, surface: str = "slack") -> Actor:
         profile = self.profiles.of(self.workspaces.client(org_id), org_id, user_id)
-        return self.users.actor(org_id, user_id, name=profile.name, tz=profile.tz, guest=profile.guest)
+        return self.users.actor(org_id, user_id, name=profile.name, tz=profile.tz, guest=profile.guest, surface=surface)
+
+    def _background(self) -> list[Running]:
+        workers = self.settings.workers if Part.WORKER in self._does else 0
+        self.executing = executing(self.settings, self.refreshing, workers=workers)
+        self.when_woken(self.executing.wake)
+        ticks = Ticks(
+            every=timedelta(seconds=self.settings.tick_s),
+            store=self.store,
+            clock=self.clock,
+            lives=self.lives,
+            watch=self.watch,
+            digests=self.digests,
+            approvals=self.approvals,
+            wake=self.wake,
+        )
+        found: list[Running] = [self.executing] if Part.WORKER in self._does or self.settings.is_shared else []
+        if Part.CLOCK in self._does:
+            found.append(scheduler.Clockwork(ticks.all))
+        elif Part.BOT in self._does:
+            found.append(scheduler.Clockwork(ticks.of_bots))
+        return [*found, self.homes] if Part.BOT in self._does else found
+
+    def _journeys(self) -> Journeys:
+        return Journeys(
+            store=self.store,
+            clock=self.clock,
+            channels=self.adapters.channels,
+            users=self.users,
+            syncs=self.syncs,
+            segments=self.segments,
+            connections=self.connections,
+            pausing=self.pausing,
+            approvals=self.approvals,
+            alerts=self.alerts,
+            digests=self.digests,
+            ledgers=self.ledgers,
+            lives=self.lives,
+            letters=self.letters,
+            homes=self.homes,
+            asking=self.asking,
+            profiles=self.profiles,
+            directory=self.directory,
+            own=lambda: self.settings.public_url,
+            wake=self.wake,
+        )
 
     def _bolt(self) -> App:
         app = App(
@@ -280,13 +283,16 @@ class Product:
             oauth_settings=self._oauth(),
             signing_secret=self.settings.slack_signing_secret.get_secret_value(),
             token_verification_enabled=False,
-            listener_executor=ThreadPoolExecutor(self.settings.listener_threads, thread_name_prefix="slack"),
+            listener_executor=Carrying(self.settings.listener_threads, thread_name_prefix="slack"),
         )
         app.middleware(logs.named)
         app.middleware(self.metrics.timed)
         app.middleware(traced(self.tracer))
-        app.middleware(WhoAsks(users=self.users, profiles=self.profiles, welcome=self.welcome, left=self.lives.people.left))
+        app.middleware(
+            WhoAsks(users=self.users, profiles=self.profiles, welcome=self.organizations.welcome, left=self.lives.people.left)
+        )
         errors.register(app)
+        self.journeys.register(app)
         return app
 
     def _oauth(self) -> OAuthSettings | None:
@@ -294,104 +300,38 @@ class Product:
             return None
         states = States(records=self.store.installations, clock=self.clock)
         return oauth_settings(
-            self.settings, installations=self.installations, states=states, page=Web.page, installed=self.installed
+            self.settings, installations=self.installations, states=states, page=Web.page, installed=self.organizations.installed
         )
 
-    def _register(self) -> Starlette:
-        creating = Creating(
-            syncs=self.syncs,
-            segments=self.segments,
-            connections=self.connections,
-            asking=self.asking,
-            profiles=self.profiles,
-        )
-        browsing = Browsing(
-            syncs=self.syncs,
-            connections=self.connections,
-            pausing=self.pausing,
-            asking=self.asking,
-            directory=self.directory,
-            own=lambda: self.settings.public_url,
-        )
-        switching = Switching(pausing=self.pausing, syncs=self.syncs, browsing=browsing, asking=self.asking)
-        connecting = Connecting(connections=self.connections, creating=creating, asking=self.asking)
-        approving = Approving(approvals=self.approvals, syncs=self.syncs, asking=self.asking)
-        told: dict[str, Any] = {"alerts": self.alerts, "digests": self.digests}
-        alerting = Alerting(**told, connections=self.connections, asking=self.asking, clock=self.clock)
-        administering = Administering(users=self.users, people=self.lives.people)
-        journeys: dict[str, Journey] = {
-            "overview": browsing.overview,
-            "create": creating.command,
-            "list": browsing.list,
-            "show": browsing.show,
-            "refresh": browsing.refresh,
-            "resync": partial(browsing.refresh, kind=RefreshKind.FULL),
-            "pause": switching.pause,
-            "resume": switching.resume,
-            "toggle": switching.toggle,
-            "takeover": switching.take_over,
-            "connect": connecting.connect,
-            "disconnect": connecting.disconnect,
-            "alerts": alerting.alerts,
-            "digest": alerting.digest,
-            "approvals": approving.approvals,
-            "people": administering.people,
-            "roles": administering.roles,
-        }
-        self.daily = self._daily(browsing)
-        journeys |= self.daily.journeys
-        self.commands = frozenset(journeys)
-        home = Home(publish=self.homes.publish, looked=lambda actor: self.store.people.opened(actor, self.clock.now()))
-        presence = self.lives.presence
-        for handler in (creating, browsing, switching, connecting, alerting, approving, administering, home, presence):
-            handler.register(self.bolt)
-        for one in self.daily.handlers:
-            one.register(self.bolt)
-        Commands(users=self.users, journeys=journeys, examples=self._examples).register(self.bolt)
-
-        def arrived(arrival: Arrival) -> None:
-            actor = self._actor_of(arrival)
-            client = self.workspaces.client(arrival.org_id)
-            connecting.arrived(client, actor, arrival)
-            alerting.arrived(client, actor, arrival)
-
-        web = Web(
+    def _web(self) -> Starlette:
+        return Web(
             connections=self.connections,
             names=self._names,
-            arrived=arrived,
-            slack_link=lambda: f"slack://open?team={self._team.get('team_id', '')}",
+            arrived=self._arrived,
+            slack_link=lambda: f"slack://open?team={self.organizations.team_id}",
             secure=bool(self.settings.public_url and self.settings.public_url.startswith("https://")),
             more=[*self._health(), *self._slack_routes()],
-        )
-        return web.app()
+        ).app()
 
-    def _daily(self, browsing: Browsing) -> Daily:
-        return Daily(
-            parts={"channels": self.adapters.channels, "connections": self.connections},
-            store=self.store,
-            clock=self.clock,
-            syncs=self.syncs,
-            pausing=self.pausing,
-            alerts=self.alerts,
-            browsing=browsing,
-            asking=self.asking,
-            directory=self.directory,
-            ledgers=self.ledgers,
-            letters=self.letters,
-            own=lambda: self.settings.public_url,
-            wake=self.wake,
-        )
+    def _arrived(self, arrival: Arrival) -> None:
+        """Somebody is back from a platform's consent."""
+        self.wake()
+        actor = self._somebody(arrival.org_id, arrival.user_id, surface="web")
+        self.journeys.arrived(self.workspaces.client(arrival.org_id), actor, arrival)
 
     def _serve(self, app: ASGIApp, host: str, port: int) -> None:
-        self._pages.append(Serving(app, host=host, port=port))
-        self._pages[-1].start()
+        pages = Serving(app, host=host, port=port)
+        pages.start()
+        self._pages.append(pages)
 
     def _health(self) -> list[Route]:
         return health(alive=self._is_alive, ready=self._is_ready)
 
     def _is_alive(self) -> bool:
-        """Letters are delivered, where they are delivered by this process."""
-        return self.notifier.is_alive or self._is_ending or Part.BOT not in self._does
+        """Letters are delivered and refreshes executed, where this process does."""
+        delivers = self.notifier.is_alive or Part.BOT not in self._does
+        executes = self.executing.is_alive or Part.WORKER not in self._does
+        return self._is_ending or (delivers and executes)
 
     def _is_ready(self) -> bool:
         """It is alive and not ending, the database answers, and Slack's socket is open."""
@@ -402,29 +342,14 @@ class Product:
         over_http = self.settings.slack_mode == "http" or self.bolt.oauth_flow is not None
         return slack_routes(self.bolt, threads=self.settings.listener_threads) if over_http else []
 
-    def _examples(self, actor: Actor) -> Examples:
-        """Names of the caller's own things, for the help."""
-        own = self.syncs.list(actor, SyncFilter(owner_id=actor.user_id)).rows
-        return Examples((own or self.syncs.list(actor, SyncFilter()).rows or (None,))[0])
-
-    def _actor_of(self, arrival: Arrival) -> Actor:
-        profile = self.profiles.of(self.workspaces.client(arrival.org_id), arrival.org_id, arrival.user_id)
-        self.wake()
-        return self.users.actor(
-            arrival.org_id, arrival.user_id, name=profile.name, tz=profile.tz, guest=profile.guest, surface="web"
-        )
-
     def _names(self, consent: Consent) -> tuple[str, str]:
         profile = self.profiles.of(self.workspaces.client(consent.org_id), consent.org_id, consent.user_id)
         return f"@{profile.name}", str(self.store.organizations.get(consent.org_id)["name"])
 
 
 def bring_up(settings: Settings) -> None:
-    """The database has this version's tables, and where processes share it, the wake-ups' too. Raises ConfigError."""
-    try:
-        migrate(settings.database_url)
-    except OperationalError as error:  # its own words may hold the address, password and all
-        raise ConfigError("The database does not answer: look at database_url, and whether its server is up.") from error
+    """The database has this version's tables, and where processes share it, the wake-ups' too."""
+    migrate(settings.database_url)
     if settings.is_shared:
         from queues.shared import prepare
 

@@ -1,5 +1,6 @@
 """An ASGI app served on a thread of its own, and the pages that whoever watches asks every part for."""
 
+import socket
 import threading
 from collections.abc import Callable
 
@@ -8,23 +9,31 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from core.errors import ConfigError
+
 
 class Serving:
     """Serves one app at one address."""
 
     def __init__(self, app: ASGIApp, *, host: str, port: int) -> None:
+        self._host, self._port = host, port
         self._server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
-        self._thread = threading.Thread(target=self._server.run, name=f"web-{port}", daemon=True)
 
     def start(self) -> None:
-        """Requests are answered soon after."""
+        """Requests are answered soon after. Raises ConfigError where nobody can listen, as when somebody else does."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            listening = socket.create_server((self._host, self._port), family=family, backlog=2048)
+        except OSError as error:
+            raise ConfigError(f"Nobody can listen on {self._host}:{self._port}: {error.strerror or error}.") from error
+        run = self._server.run
+        self._thread = threading.Thread(target=run, kwargs={"sockets": [listening]}, name=f"web-{self._port}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Takes no more requests; those that are there are answered first, for a moment."""
         self._server.should_exit = True
-        if self._thread.is_alive():
-            self._thread.join(2)
+        self._thread.join(2)
 
 
 def health(*, alive: Callable[[], bool], ready: Callable[[], bool]) -> list[Route]:

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+import pydantic
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,10 +16,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from core.errors import ConfigError
 from core.models import SegmentKind
 
 
-class Platform(BaseModel, use_attribute_docstrings=True):
+class Strict(pydantic.BaseModel):
+    """What is written but not known is a slip, and could be the name of the consent column: it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Platform(Strict, use_attribute_docstrings=True):
     """One ad platform as the operator registered segsync there."""
 
     client_id: str
@@ -57,7 +65,7 @@ class GooglePlatform(Platform):
     """Which kind of mobile ids that app has."""
 
 
-class _Source(BaseModel):
+class _Source(Strict):
     """What every source has. `consent` names the consent column; `default_country` is for phones written without one."""
 
     name: str = Field(min_length=1, max_length=40, pattern=r"^[a-z0-9_-]+$")
@@ -72,7 +80,7 @@ class FilesSettings(_Source):
     folder: Path
 
 
-class SegmentSettings(BaseModel):
+class SegmentSettings(Strict):
     """One declared segment of a source. `columns`: field → column, for e-mail, phone and mobile id also a list of columns."""
 
     id: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$")
@@ -123,7 +131,7 @@ class Settings(BaseSettings):
     """The settings of one running segsync."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SEGSYNC_", toml_file="segsync.toml", extra="ignore", use_attribute_docstrings=True
+        env_prefix="SEGSYNC_", toml_file="segsync.toml", extra="forbid", use_attribute_docstrings=True
     )
 
     database_url: str = "sqlite:///segsync.db"
@@ -180,8 +188,8 @@ class Settings(BaseSettings):
     """LinkedIn, as the operator registered segsync there."""
     google: GooglePlatform | None = None
     """Google, as the operator registered segsync there."""
-    log_format: Literal["text", "json"] = "text"
-    """Lines for people, or JSON."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """Lines for people, or JSON; `auto`: for people on a terminal, else JSON."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """What is logged at least."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
@@ -213,11 +221,11 @@ class Settings(BaseSettings):
         return self.database_url.startswith("postgresql")
 
     def key_ring(self) -> tuple[dict[str, bytes], str]:
-        """The keys in bytes, and the name of the one that seals. Raises ValueError for what is not base64."""
+        """The keys in bytes, and the name of the one that seals. Raises ConfigError for what is not base64."""
         try:
             ring = {name: base64.b64decode(key.get_secret_value(), validate=True) for name, key in self.keys.items()}
         except binascii.Error as error:
-            raise ValueError("keys: each must be base64 of 32 bytes; `segsync keys new` prints one") from error
+            raise ConfigError("keys: each must be base64 of 32 bytes; `segsync keys new` prints one") from error
         return ring, next(reversed(ring), "")
 
     @classmethod

@@ -53,6 +53,8 @@ class Traces:
 
             def note(**more: str | int) -> None:
                 span.set_attributes({f"segsync.{key}": value for key, value in more.items()})
+                if "failure" in more:
+                    span.set_status(StatusCode.ERROR, str(more["failure"]))
 
             try:
                 yield note

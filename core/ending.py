@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from core.book import Book
 from core.claim import Claim
 from core.difference import Survey
@@ -115,7 +117,7 @@ def trouble_wait(error: Exception, run: Refresh, waits: tuple[float, ...]) -> tu
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether trying the refresh again by itself can help."""
-    return isinstance(error, SourceUnavailable | SegmentTorn | LedgerUnavailable) or (
+    """Whether trying the refresh again by itself can help: also when our own database was away."""
+    return isinstance(error, SourceUnavailable | SegmentTorn | LedgerUnavailable | OperationalError) or (
         isinstance(error, ChannelError) and not error.permanent
     )

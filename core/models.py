@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 
 class Role(StrEnum):
@@ -161,6 +161,9 @@ class Action(StrEnum):
     SETTINGS = "settings"
     GIVE_ROLE = "give_role"
     AUDIT = "audit"
+
+
+OPERATOR: Final = "operator"  # who acts at the command line: nobody of Slack's, whom no message reaches
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,7 +294,7 @@ class Wake(Protocol):
 
 
 class Note(Protocol):
-    """Adds facts to a span."""
+    """Adds facts to a span; a `failure` marks it as failed."""
 
     def __call__(self, **facts: str | int) -> None: ...
 

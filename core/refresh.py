@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -9,11 +10,18 @@ from datetime import timedelta
 from core.claim import RefreshSettings, Work
 from core.delivery import Stopped
 from core.ending import is_passing, trouble_wait
-from core.errors import ChannelError, LeaseLost, NeedsReconnect, SegmentGone, SegsyncError, SourceError
+from core.errors import (
+    ChannelError,
+    LeaseLost,
+    NeedsReconnect,
+    SegmentGone,
+    SegsyncError,
+    SourceError,
+)
 from core.execution import Execution
 from core.ledger import Ledgers
-from core.models import Channel, Grant, Refresh, RefreshKind, SyncStatus
-from core.ports import AdChannel, Clock, SegmentSource, Target, Tracer, Untraced
+from core.models import Channel, Grant, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
+from core.ports import AdChannel, Clock, Note, SegmentSource, Target, Tracer, Untraced
 from core.schedule import next_due_of
 from core.store import Store
 
@@ -59,17 +67,32 @@ class Refreshing:
         if run is None:
             return False
         claimed()
+        sync = self._store.sync(run.id)
+        facts = {"refresh": run.id, "sync": sync.short, "channel": sync.channel.value, "kind": run.kind.value}
+        request, _, trace = run.cause.partition(" ")
+        with self._tracer.span("refresh", parent=trace, **facts | ({"request": request} if request else {})) as note:
+            self._work(run, sync, note)
+        return True
+
+    def _work(self, run: Refresh, sync: Sync, note: Note) -> None:
+        begun = time.monotonic()
+        logger.log(logging.INFO if run.fence == 1 else logging.DEBUG, "The refresh begins.")
         try:
-            self._execute(run)
+            self._execute(run, sync)
+            now = self._store.get(run.id)
+            level = logging.DEBUG if now.state is RefreshState.SETTLING else logging.INFO
+            added, removed, seconds = now.counts.added, now.counts.removed, time.monotonic() - begun
+            logger.log(level, "The refresh %s: +%d −%d, after %.1f s.", now.state.value, added, removed, seconds)
         except LeaseLost:
-            logger.info("Refresh %s is no longer ours.", run.id)
+            logger.info("The refresh is no longer ours.")
         except Stopped:
             self._hand_back(run)
+            logger.info("The refresh is handed back: this process ends.")
         except Exception as error:  # noqa: BLE001 - the job wrapper: whatever happens, the refresh must end in a state that people see
+            note(failure=_code(error))
             self._end(run, error)
         finally:
             self._wake()
-        return True
 
     def is_waiting(self) -> bool:
         """Whether there is a refresh to claim now."""
@@ -79,8 +102,7 @@ class Refreshing:
         """Takes nothing new; what runs ends its requests in flight and is handed back."""
         self._stopping.set()
 
-    def _execute(self, run: Refresh) -> None:
-        sync = self._store.sync(run.id)
+    def _execute(self, run: Refresh, sync: Sync) -> None:
         channel = self._channels.get(sync.channel)
         if channel is None:
             raise ChannelError(f"{sync.channel.label} is not set up in the settings.")
@@ -90,11 +112,8 @@ class Refreshing:
         target = Target(self._grants(sync.run_as), sync.account_id, sync.login_id, sync.audience_id or "", sync.segment_kind)
         ledger = self._ledgers.of(sync.id)
         work = Work(run, sync, channel, source, target, ledger, self._store, self._clock, self._settings, self._stopping)
-        facts = {"refresh": run.id, "sync": sync.short, "channel": sync.channel.value, "kind": run.kind.value}
-        request, _, trace = run.cause.partition(" ")
         try:
-            with self._tracer.span("refresh", parent=trace, **facts | ({"request": request} if request else {})):
-                Execution(work).go()
+            Execution(work).go()
         finally:
             ledger.close()
 
@@ -107,7 +126,7 @@ class Refreshing:
     def _end(self, run: Refresh, error: Exception) -> None:
         """Trouble that passes: tried again later; anything else fails the sync with an alert that says what to do."""
         now = self._clock.now()
-        code = error.code if isinstance(error, ChannelError | SourceError) else "internal_error"
+        code = _code(error)
         detail = dict(error.detail) if isinstance(error, ChannelError) else {}
         if isinstance(error, SourceError):
             detail["what"] = str(error)
@@ -115,13 +134,14 @@ class Refreshing:
             detail["reference"] = run.id
         if not isinstance(error, SegsyncError):  # its message may hold somebody's data: only where it happened is written
             frames = "".join(traceback.format_tb(error.__traceback__))
-            logger.error("Refresh %s met %s:\n%s", run.id, type(error).__name__, frames)
+            logger.error("The refresh met %s:\n%s", type(error).__name__, frames)
         try:
             latest = self._store.get(run.id)
             if is_passing(error):
                 seconds, memory = trouble_wait(error, latest, self._settings.waits)
                 if seconds is not None:
                     self._store.postpone(run.id, run.fence, now + timedelta(seconds=seconds), memory)
+                    logger.warning("The refresh met %s and is tried again in %.0f s.", code, seconds)
                     return
             sync = self._store.sync(run.id)
             if isinstance(error, NeedsReconnect):
@@ -134,5 +154,10 @@ class Refreshing:
                 return
             due = next_due_of(sync, now)
             self._store.fail(run.id, run.fence, code, detail, next_due_at=due, now=now)
+            logger.warning("The refresh failed: %s.", code)
         except LeaseLost:
-            logger.info("Refresh %s was stopped while it ended.", run.id)
+            logger.info("The refresh was stopped while it ended.")
+
+
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, ChannelError | SourceError) else "internal_error"

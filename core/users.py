@@ -8,14 +8,16 @@ from core.errors import Conflict, InvalidInput, NotAllowed
 from core.models import Action, Actor, Role
 from core.ports import Clock
 from core.store import Store
+from core.vault import Vault
+
+_CLAIMED = "There is a Primary Administrator already; ask them for a role."
 
 
 class Users:
     """Who may do what in an organization."""
 
-    def __init__(self, *, store: Store, clock: Clock, claim_code: str | None = None) -> None:
-        self._store, self._clock = store, clock
-        self._claim_hash = _hash(claim_code) if claim_code else None
+    def __init__(self, *, store: Store, clock: Clock, vault: Vault) -> None:
+        self._store, self._clock, self._vault = store, clock, vault
 
     def actor(
         self, org_id: str, user_id: str, *, name: str = "", tz: str = "UTC", guest: bool = False, surface: str = "slack"
@@ -46,16 +48,18 @@ class Users:
         """Whether somebody is the primary administrator already."""
         return Role.PRIMARY_ADMIN in self._store.organizations.people(org_id).values()
 
+    def claim_code(self, org_id: str) -> str:
+        """What whoever runs segsync reads at its start: the same in all processes, another one once it was used."""
+        return self._vault.sign(f"claim:{org_id}:{self._store.organizations.claimed(org_id)}")[:8]
+
     def claim(self, actor: Actor, code: str) -> None:
         """The first administrator: by the code that the operator sees at the start, while there is none."""
         if actor.guest:
             require(actor, Action.SEE)
         if self.has_administrator(actor.org_id):
-            raise Conflict("There is a Primary Administrator already; ask them for a role.")
-        if self._claim_hash is None or not secrets.compare_digest(_hash(code.strip()), self._claim_hash):
-            raise InvalidInput("This is not the code that `segsync run` printed on its terminal.", field="code")
-        self._store.organizations.give_role(actor, actor.user_id, Role.PRIMARY_ADMIN, self._clock.now())
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+            raise Conflict(_CLAIMED)
+        expected = self.claim_code(actor.org_id)
+        if not secrets.compare_digest(code.strip().encode(), expected.encode()):
+            raise InvalidInput("This is not the code that segsync printed when it started.", field="code")
+        if not self._store.organizations.claim(actor, hashlib.sha256(expected.encode()).hexdigest(), self._clock.now()):
+            raise Conflict(_CLAIMED)

@@ -1,5 +1,6 @@
 """Secrets at rest: AES-256-GCM, bound to the row that holds them, under a key that is named and can be rotated."""
 
+import hmac
 import secrets
 from collections.abc import Mapping
 
@@ -25,7 +26,7 @@ class Vault:
         if wrong := [name for name, key in keys.items() if len(key) != KEY_SIZE or not 0 < len(name) < 256]:
             raise ConfigError(f"Each key must be 32 bytes: {', '.join(wrong)}.")
         self._keys = {name: AESGCM(key) for name, key in keys.items()}
-        self._current = current
+        self._current, self._sealing = current, keys[current]
 
     def seal(self, plain: bytes, *, bound_to: str) -> bytes:
         """The secret under the current key; it opens only with the same `bound_to`."""
@@ -36,6 +37,10 @@ class Vault:
     def current(self) -> str:
         """The name of the key that seals."""
         return self._current
+
+    def sign(self, words: str) -> str:
+        """What only whoever holds the current key can say of these words, in hex; every process says the same."""
+        return hmac.new(self._sealing, words.encode(), "sha256").hexdigest()
 
     def again(self, sealed: bytes, *, bound_to: str) -> bytes:
         """The same secret under the current key. Raises Unreadable."""
@@ -52,6 +57,14 @@ class Vault:
             return self._keys[name].decrypt(nonce, body, bound_to.encode())
         except InvalidTag as error:
             raise Unreadable from error
+
+    def opens(self, sealed: bytes, *, bound_to: str) -> bool:
+        """Whether it can be opened."""
+        try:
+            self.open(sealed, bound_to=bound_to)
+        except Unreadable:
+            return False
+        return True
 
 
 def new_key() -> bytes:

@@ -27,6 +27,11 @@ class LocalJobs:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether every thread still works."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def wake(self) -> None:
         """There may be a refresh to claim."""
         self._wakened.release()

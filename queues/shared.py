@@ -72,6 +72,11 @@ class SharedJobs:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether wake-ups are still sent, and refreshes executed where this process does."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def wake(self) -> None:
         """There may be a refresh to claim. Returns at once."""
         self._news.set()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.blocks.kit import esc
-from core.models import Channel, Connection, ConnectionStatus, Severity, Sync, SyncStatus
+from core.models import OPERATOR, Channel, Connection, ConnectionStatus, Severity, Sync, SyncStatus
 
 SIGNS = {
     SyncStatus.SYNCING: ("🔄", "Syncing"),
@@ -42,7 +42,7 @@ def when(at: datetime | None, otherwise: str = "not yet") -> str:
 
 def person(user_id: str) -> str:
     """A mention, which shows the name and notifies nobody in a modal or an ephemeral message."""
-    return f"<@{user_id}>"
+    return "the operator" if user_id == OPERATOR else f"<@{user_id}>"
 
 
 def route(sync: Sync) -> str:

@@ -19,7 +19,7 @@ from core.users import Users
 
 Journey = Callable[[Ask], None]
 _UNCLAIMED = (
-    "Nobody administers segsync here yet. Whoever runs it types `/segsync claim CODE` with the code that `segsync run` printed."
+    "Nobody administers segsync here yet. Whoever runs it types `/segsync claim CODE` with the code that it printed at its start."
 )
 _MENTION = re.compile(r"^\s*<@[^>]+>\s*")
 

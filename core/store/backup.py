@@ -1,61 +1,89 @@
 """Database and ledgers in one archive. A refresh may run meanwhile: what its ledger lacks is sent again, and changes nothing."""
 
+import gzip
+import os
 import sqlite3
+import subprocess
 import tarfile
 import tempfile
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.engine import make_url
+from sqlalchemy import inspect
+from sqlalchemy.engine import URL, make_url
 
-from core.errors import ConfigError, Conflict, NotFound
+from core.errors import ConfigError, Conflict, NotFound, SegsyncError
+from core.store.database import Database
 
-_DATABASE = "segsync.db"
 _LEDGER = "ledger"
+_STAMP = "last-backup"
 
 
 def save(url: str, data_dir: Path, file: Path) -> int:
     """Writes the archive; its size in bytes. The ledgers first: an older ledger with a newer database only sends again.
 
-    Raises Conflict when the file exists, ConfigError for a database that is not SQLite.
+    Raises Conflict when the file exists, ConfigError where PostgreSQL's tools are missing.
     """
-    path = _sqlite(url)
+    place = make_url(url)
     if file.exists():
         raise Conflict(f"{file} exists already.")
+    if not file.resolve().parent.is_dir():
+        raise NotFound(f"The folder {file.resolve().parent} is not there.")
     with tempfile.TemporaryDirectory(dir=file.resolve().parent) as folder:
-        part, copy = Path(folder) / "part", Path(folder) / _DATABASE
+        part, copy = Path(folder) / "part", Path(folder) / _name(place)
         with tarfile.open(part, "w:gz") as archive:
             if (data_dir / _LEDGER).is_dir():
                 archive.add(data_dir / _LEDGER, _LEDGER)
-            with sqlite3.connect(path) as live, sqlite3.connect(copy) as kept:
-                live.backup(kept)
-            live.close()
-            kept.close()
-            archive.add(copy, _DATABASE)
+            if place.get_backend_name() == "sqlite":
+                with sqlite3.connect(_file(place)) as live, sqlite3.connect(copy) as kept:
+                    live.backup(kept)
+                live.close()
+                kept.close()
+            else:
+                _call(place, ["pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={copy}"])
+            archive.add(copy, copy.name)
+        part.chmod(0o600)
         part.rename(file)
+    (data_dir / _STAMP).touch()
     return file.stat().st_size
+
+
+def saved_at(data_dir: Path) -> datetime | None:
+    """When a backup was made last; None: never by `save`, nor by a tool that touches the same file."""
+    stamp = data_dir / _STAMP
+    return datetime.fromtimestamp(stamp.stat().st_mtime, UTC) if stamp.exists() else None
 
 
 def load(file: Path, url: str, data_dir: Path) -> None:
     """Puts the archive's content in place. Raises Conflict when something is there already, NotFound without the file."""
-    path = _sqlite(url)
+    place = make_url(url)
     if not file.is_file():
         raise NotFound(f"{file} is not there.")
-    if path.exists() or (data_dir / _LEDGER).exists():
-        raise Conflict(f"{path} or {data_dir / _LEDGER} exists: move them away first, so that nothing is overwritten.")
+    is_sqlite = place.get_backend_name() == "sqlite"
+    if (data_dir / _LEDGER).exists() or (_file(place).exists() if is_sqlite else _has_tables(url)):
+        what = _file(place) if is_sqlite else f"The database {place.database} has tables"
+        raise Conflict(f"{what} or {data_dir / _LEDGER} exists: move them away first, so that nothing is overwritten.")
     data_dir.mkdir(parents=True, exist_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_dir) as folder:
+        copy = Path(folder) / _name(place)
         try:
             with tarfile.open(file) as archive:
                 _unpack(archive, Path(folder).resolve())
-        except tarfile.TarError as error:
-            raise ConfigError(f"{file} is not a backup of segsync's.") from error
-        if not (Path(folder) / _DATABASE).is_file():
-            raise ConfigError(f"{file} is not a backup of segsync's.")
+        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ConfigError(f"{file} is not a backup of segsync's, or not a whole one.") from error
+        if not copy.is_file():
+            raise ConfigError(f"{file} is not a backup of segsync's on {'SQLite' if is_sqlite else 'PostgreSQL'}.")
+        if is_sqlite:
+            _file(place).parent.mkdir(parents=True, exist_ok=True)
+        else:
+            _call(place, ["pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", str(copy)])
         if (Path(folder) / _LEDGER).is_dir():
             (Path(folder) / _LEDGER).rename(data_dir / _LEDGER)
-        (Path(folder) / _DATABASE).rename(path)
+        if is_sqlite:
+            copy.rename(_file(place))
 
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
@@ -67,8 +95,33 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
         archive.extract(one, folder, **how)
 
 
-def _sqlite(url: str) -> Path:
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise ConfigError("On PostgreSQL use its own tools (pg_dump, pg_restore), and copy the folder of ledgers after that.")
-    return Path(parsed.database)
+def _name(place: URL) -> str:
+    return "segsync.db" if place.get_backend_name() == "sqlite" else "segsync.dump"
+
+
+def _file(place: URL) -> Path:
+    if not place.database:
+        raise ConfigError("A database in memory has no backup.")
+    return Path(place.database)
+
+
+def _has_tables(url: str) -> bool:
+    database = Database(url)
+    try:
+        return bool(inspect(database.engine).get_table_names())
+    finally:
+        database.dispose()
+
+
+def _call(place: URL, command: Sequence[str]) -> None:
+    """PostgreSQL's own tools; the password goes by the environment, where nobody else reads it."""
+    address = place.set(drivername="postgresql", password=None).render_as_string()
+    words = [command[0], f"--dbname={address}", *command[1:]]
+    try:
+        told = subprocess.run(  # noqa: S603 - fixed words and paths of our own
+            words, env=os.environ | {"PGPASSWORD": str(place.password or "")}, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise ConfigError(f"{words[0]} is not installed here: `apt-get install postgresql-client`, or its like.") from error
+    if told.returncode:
+        raise SegsyncError(f"{words[0]} says: {'; '.join(told.stderr.strip().splitlines()[:2]) or 'nothing'}")

@@ -16,7 +16,9 @@ class Database:
     def __init__(self, url: str, *, idle_s: float = 15) -> None:
         """`idle_s`: PostgreSQL ends a transaction that is silent for so long: a frozen process must not keep rows locked."""
         self.is_sqlite = url.startswith("sqlite")
-        arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": 10}} if self.is_sqlite else {}
+        arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": 10}}
+        if not self.is_sqlite:  # a server that was started again costs nobody a request; one that is silent is found away soon
+            arguments = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
         self.engine: Engine = create_engine(url, pool_size=20, max_overflow=60, **arguments)
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare)

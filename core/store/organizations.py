@@ -83,6 +83,22 @@ class OrganizationStore:
         with self._database.write() as session:
             return set_role(session, actor, user_id, role, at)
 
+    def claimed(self, org_id: str) -> str:
+        """The hash of the code by which somebody became the administrator last; empty: nobody did."""
+        with self._database.read() as session:
+            row = session.get(OrganizationRow, org_id)
+            return (row and row.claim_hash) or ""
+
+    def claim(self, actor: Actor, code_hash: str, at: datetime) -> bool:
+        """Makes the actor the primary administrator; False when somebody is already."""
+        with self._database.write() as session:
+            row = session.get_one(OrganizationRow, actor.org_id, with_for_update=True)
+            primary = (UserRow.org_id == actor.org_id, UserRow.role == Role.PRIMARY_ADMIN.value)
+            if session.scalar(select(func.count()).select_from(UserRow).where(*primary)):
+                return False
+            row.claim_hash = code_hash
+            return set_role(session, actor, actor.user_id, Role.PRIMARY_ADMIN, at)
+
     def audit(self, org_id: str, *, words: str = "", limit: int = 50) -> list[AuditEntry]:
         """The newest entries whose action, subject or actor holds these words."""
         with self._database.read() as session:

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.errors import Conflict, LeaseLost
-from core.models import Counts, Progress, Rank, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
+from core.models import OPERATOR, Counts, Progress, Rank, Refresh, RefreshKind, RefreshState, Sync, SyncStatus
 from core.schedule import next_due_of
 from core.store import rows
 from core.store.alarms import raise_alert, resolve_sync
@@ -236,7 +236,7 @@ class RefreshStore:
             row.state = (RefreshState.FAILED if failure and not held else RefreshState.SUCCEEDED).value
             row.finished_at, row.lease_until, row.failure = now, None, failure
             row.counts, row.checkpoint = asdict(counts), {}
-            target = f"dm:{row.requested_by or sync.owner_id}"
+            target = f"dm:{_asker(row) or sync.owner_id}"
             tell(session, org_id=row.org_id, topic="tried", subject_id=row.id, target=target, at=now, once=f"tried:{row.id}")
             _follow(session, row, sync, now)
 
@@ -264,6 +264,17 @@ class RefreshStore:
                 sync.next_due_at = next_due_of(rows.sync(sync), at)  # until then the audience is kept as it is
             resolve_sync(session, row.org_id, row.sync_id, at)
             return rows.refresh(row)
+
+    def reconcile(self, at: datetime) -> int:
+        """Every active sync begins with a full resync, whatever was under way: what was delivered may be unknown. How many."""
+        active = (SyncStatus.SYNCING.value, SyncStatus.SYNCED.value, SyncStatus.FAILED.value)
+        with self._database.write() as session:
+            found = session.scalars(select(SyncRow).where(SyncRow.deleted_at.is_(None), SyncRow.status.in_(active))).all()
+            for sync in found:
+                close_open(session, sync.id, at)
+                session.flush()
+                open_run(session, sync, RefreshKind.FULL, refresh_id=uuid4().hex, at=at)
+            return len(found)
 
     def get(self, refresh_id: str) -> Refresh:
         """One refresh."""
@@ -331,7 +342,12 @@ def _lock_organization(session: Session, refresh_id: str) -> None:
     lock(session, select(RefreshRow.org_id).where(RefreshRow.id == refresh_id).scalar_subquery())
 
 
+def _asker(run: RefreshRow) -> str | None:
+    """Who asked for it and can be told."""
+    return None if run.requested_by == OPERATOR else run.requested_by
+
+
 def _tell_progress(session: Session, run: RefreshRow, sync: SyncRow, at: datetime, rank: Rank = Rank.STATE) -> None:
     """Whoever asked for it sees it live; of a routine one the owner's message, where there is one, is brought up to date."""
-    target, payload = f"dm:{run.requested_by or sync.owner_id}", {} if run.requested_by else {"quiet": True}
+    target, payload = f"dm:{_asker(run) or sync.owner_id}", {} if _asker(run) else {"quiet": True}
     tell(session, org_id=run.org_id, topic="progress", subject_id=sync.id, target=target, at=at, payload=payload, rank=rank)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.models import (
+    OPERATOR,
     Actor,
     Alert,
     AlertState,
@@ -219,7 +220,10 @@ def tell(
     A message about the same (topic, subject, target) that still waits is enough, sooner if need be: it is drawn from the state
     at delivery. `at` may lie ahead: then what changes meanwhile needs no message of its own. `once` names a message that must
     not be repeated. A payload with `quiet` only brings a message up to date that is there. `rank`: its topic's, unless told.
+    The operator is told nothing: no message reaches them.
     """
+    if target == f"dm:{OPERATOR}":
+        return
     rank = rank if rank is not None else _RANKS.get(topic, Rank.STATE)
     waiting = select(OutboxRow).where(
         OutboxRow.topic == topic, OutboxRow.subject_id == subject_id, OutboxRow.target == target, OutboxRow.state == "queued"

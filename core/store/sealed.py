@@ -30,6 +30,18 @@ class SealedStore:
                 one.sealed_token = vault.again(one.sealed_token, bound_to=f"installation:{one.org_id}")
             return {"connections": len(connections), "syncs": len(syncs), "installations": len(installations)}
 
+    def unreadable(self, vault: Vault) -> int:
+        """How many connections, ledger keys and installations the vault cannot open."""
+        sealed: list[tuple[bytes, str]] = []
+        with self._database.read() as session:
+            grants = select(ConnectionRow.sealed_grant, ConnectionRow.id).where(ConnectionRow.sealed_grant.is_not(None))
+            sealed += [(grant or b"", f"connection:{name}") for grant, name in session.execute(grants)]
+            keys = select(SyncRow.sealed_ledger_key, SyncRow.id).where(SyncRow.sealed_ledger_key != b"")
+            sealed += [(key, f"sync:{name}") for key, name in session.execute(keys)]
+            tokens = select(InstallationRow.sealed_token, InstallationRow.org_id)
+            sealed += [(token, f"installation:{name}") for token, name in session.execute(tokens)]
+        return sum(not vault.opens(secret, bound_to=name) for secret, name in sealed)
+
     def ledger_keys(self, vault: Vault, sync_id: str) -> list[bytes]:
         """The keys of a sync's ledger, the newest last. Raises Unreadable."""
         with self._database.read() as session:

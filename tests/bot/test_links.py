@@ -40,7 +40,7 @@ def shown(office: Office, **event: Any) -> list[Any]:
         def chat_unfurl(self, **unfurl: Any) -> None:
             asked.append(unfurl["unfurls"])
 
-    linking = office.product.daily.handlers[-1]
+    linking = office.product.journeys.linking
     mia = office.desk("Mia")
     actor = office.product.users.actor(office.org_id, mia.user)
     base: dict[str, Any] = {"channel": "C01GENERAL", "message_ts": "1.0"}

@@ -162,7 +162,7 @@ def test_a_lookup_finds_the_syncs_of_a_person_and_keeps_nothing(office: Office, 
     bo.submit(field(bo, "Value", " Ann@Example.com "))
     said = bo.sees_in_view("One sync holds this person")
     assert "EMEA brand" in said
-    entries, _ = office.product.daily.audit.search(office.product.users.actor(office.org_id, bo.user), AuditFilter())
+    entries, _ = office.product.journeys.audit.search(office.product.users.actor(office.org_id, bo.user), AuditFilter())
     assert [(e.action, e.subject, e.after) for e in entries if e.action == "lookup"] == [("lookup", "a person", {"found": 1})]
     for table in Base.metadata.sorted_tables:
         with office.product.store.database.read() as session:

@@ -5,11 +5,14 @@ import logging
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 from prometheus_client import generate_latest
+from sqlalchemy.exc import OperationalError
 
 from bot import logs
+from bot.main import ALL, Part
 from bot.metrics import Metrics
 from tests.bot.conftest import Office, connect, make_sync
 
@@ -53,6 +56,26 @@ def test_a_terminal_gets_lines_for_people(root: logging.Logger, capsys: pytest.C
     assert "All is well" in capsys.readouterr().err
 
 
+def test_whoever_is_no_terminal_gets_json(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("auto")
+    logging.getLogger("bot.test").info("All is well")
+    assert json.loads(capsys.readouterr().err)["event"] == "All is well"
+
+
+def test_a_database_that_is_away_is_a_line_and_a_wrong_question_a_trace(
+    root: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("json")
+    for statement in (None, "SELECT nonsense"):
+        try:
+            raise OperationalError(statement, {}, ConnectionError("Connection refused\nIs the server running?"))
+        except OperationalError:
+            logging.getLogger("bot.test").exception("The job watch failed.")
+    away, wrong = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (away["database"], away.get("exception")) == ("Connection refused", None)
+    assert "Traceback" in wrong["exception"]
+
+
 def test_libraries_are_heard_only_when_something_is_wrong(root: logging.Logger, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("text")
     logging.getLogger("slack_bolt.App").info("A new session has been established")
@@ -77,10 +100,27 @@ def test_metrics_count_without_names(office: Office) -> None:
     assert not any(name in said for name in ("Mia", "EMEA", "U03"))
 
 
-def test_readiness_means_it(office: Office) -> None:
-    port = office.product.settings.web_port
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
-        assert answer.read() == b"ok"
+def answers(office: Office, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{office.product.settings.web_port}{path}") as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def test_readiness_means_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(office.product, "_does", frozenset({Part.BOT}))  # the office plays the workers itself
+    assert answers(office, "/readyz") == 200
+    with monkeypatch.context() as away:
+        away.setattr(office.product.store.database, "answers", lambda: False)
+        assert (answers(office, "/readyz"), answers(office, "/healthz")) == (503, 200)
+    with monkeypatch.context() as ending:
+        ending.setattr(office.product, "_is_ending", True)
+        assert (answers(office, "/readyz"), answers(office, "/healthz")) == (503, 200)
+    with monkeypatch.context() as dead:
+        dead.setattr(office.product, "_does", ALL)
+        dead.setattr(office.product, "executing", Mock(is_alive=False))
+        assert (answers(office, "/readyz"), answers(office, "/healthz")) == (503, 503)
+    assert answers(office, "/readyz") == 200
     office.product.notifier.stop()
-    with pytest.raises(urllib.error.HTTPError, match="503"):
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz")
+    assert (answers(office, "/readyz"), answers(office, "/healthz")) == (503, 503)

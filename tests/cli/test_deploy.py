@@ -80,7 +80,7 @@ def test_settings_that_cannot_be_read_are_named_without_what_they_hold(tmp_path:
     command = [sys.executable, "-m", "cli", "migrate"]
     told = subprocess.run(command, env=environment, cwd=DEPLOY.parent, capture_output=True, text=True, check=False)
     assert told.returncode == 2
-    assert "SEGSYNC_KEYS: Field required" in told.stderr
+    assert "SEGSYNC_KEYS: is needed" in told.stderr
     assert "SEGSYNC_TICK_S: " in told.stderr
     assert "Traceback" not in told.stderr
     assert "secret-value" not in told.stderr

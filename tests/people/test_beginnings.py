@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.models import Role, SyncStatus
+from core.models import Actor, Role, SyncStatus
+from core.users import Users
 from tests.permissions.house import HOME, OWNER, PEOPLE, House, Person
 from tests.permissions.test_table import soon
 
@@ -36,15 +37,33 @@ def test_who_types_the_code_first_administers_and_is_welcomed(house: House) -> N
     zoe, yan = Person(ZOE, NEW), Person(YAN, NEW)
     assert "not the code" in says(house, zoe, "claim 1234")
     assert house.store.organizations.role(NEW, ZOE) is Role.VIEWER
-    assert "Primary Administrator now" in says(house, zoe, f"claim {house.product.claim_code}")
-    assert "There is a Primary Administrator already" in says(house, yan, f"claim {house.product.claim_code}")
+    code = house.product.users.claim_code(NEW)
+    assert "Primary Administrator now" in says(house, zoe, f"claim {code}")
+    assert "There is a Primary Administrator already" in says(house, yan, f"claim {code}")
     assert house.store.organizations.people(NEW) == {ZOE: Role.PRIMARY_ADMIN}
     letters = {(letter.topic, letter.target) for letter in house.store.outbox.claim(house.now()) if letter.org_id == NEW}
     assert letters == {("welcome", f"dm:{ZOE}")}
 
 
+def test_the_code_is_the_same_whichever_process_printed_it_and_another_one_once_it_was_used(house: House) -> None:
+    zoe = Person(ZOE, NEW)
+    says(house, zoe, "help")
+    beside = Users(store=house.store, clock=house.product.clock, vault=house.product.vault)  # as another bot has it
+    code = beside.claim_code(NEW)
+    assert "Primary Administrator now" in says(house, zoe, f"claim {code}")
+    assert house.product.users.claim_code(NEW) == beside.claim_code(NEW) != code
+    assert beside.claim_code("T8") != beside.claim_code(NEW)
+
+
+def test_of_two_who_claim_at_once_one_administers(house: House) -> None:
+    says(house, Person(ZOE, NEW), "help")
+    zoe, yan = Actor(NEW, ZOE, Role.VIEWER), Actor(NEW, YAN, Role.VIEWER)
+    assert house.store.organizations.claim(zoe, "used", house.now())
+    assert not house.store.organizations.claim(yan, "used", house.now())
+
+
 def test_a_guest_claims_nothing(house: House) -> None:
-    assert "not for guests" in says(house, Person("U7GUEST", NEW), f"claim {house.product.claim_code}")
+    assert "not for guests" in says(house, Person("U7GUEST", NEW), f"claim {house.product.users.claim_code(NEW)}")
     assert house.store.organizations.people(NEW) == {}
 
 
@@ -60,7 +79,7 @@ def test_whatever_ends_the_installation_ends_the_refreshes(house: House, event: 
     assert soon(lambda: house.store.lives.is_gone(HOME))
     assert not house.store.refreshes.last(sync.id, 1)[0].state.is_open
     assert house.store.syncs.get(HOME, sync.id).status is SyncStatus.SYNCED
-    house.product.welcome(HOME, "Acme")
+    house.product.organizations.welcome(HOME, "Acme")
     assert not house.store.lives.is_gone(HOME)
     assert house.store.refreshes.enqueue_due(house.now(), new_ids=["next"]) == 1
 

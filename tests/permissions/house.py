@@ -60,7 +60,7 @@ class House:
         self.product: Product = build(settings, outside=Adapters({Channel.META: self.channel}, {"files": FakeSource()}))
         self.store = self.product.store
         for org in (HOME, ELSEWHERE):
-            self.product.welcome(org, "Acme")
+            self.product.organizations.welcome(org, "Acme")
             for user, role in [*((u, r) for r, u in PEOPLE.items()), (OWNER, Role.MARKETING_USER)]:
                 self.give(org, user, role)
                 self.connect(org, user)
