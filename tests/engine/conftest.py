@@ -13,7 +13,7 @@ from uuid import uuid4
 import polars as pl
 import pytest
 
-from core.errors import AudienceGone, LeaseLost
+from core.errors import AudienceGone, LeaseLost, SessionOver
 from core.ledger import Ledger, Ledgers, Writing
 from core.models import (
     Actor,
@@ -82,6 +82,8 @@ class Platform:
         self.after: Callable[[Delivery], None] = lambda _: None
         self.answers: Callable[[Delivery, Receipt], Receipt] = lambda _, receipt: receipt
         self.settlements: Callable[[str], Settlement] = lambda _: Settlement(True)
+        self._gathered: dict[int, set[Identifier]] = {}
+        self._ended: set[int] = set()
         self._late: list[tuple[datetime, str, set[Identifier]]] = []
         self._lock = threading.Lock()
 
@@ -126,10 +128,15 @@ class Platform:
                 held |= identifiers
             elif delivery.op is Op.REMOVE:
                 self._late.append((self.clock.now() + self.lag, target.audience_id, identifiers))
-            else:
-                if delivery.seq == 1:
+            else:  # as at Meta: the audience is as it was until the session ends, and a session that has ended takes nothing more
+                if delivery.session in self._ended:
+                    raise SessionOver
+                gathered = self._gathered.setdefault(delivery.session, set())
+                gathered |= identifiers
+                if delivery.last:
+                    self._ended.add(delivery.session)
                     held.clear()
-                held |= identifiers
+                    held |= gathered
             self.after(delivery)
             return answer
 
