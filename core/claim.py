@@ -63,6 +63,8 @@ class Claim:
 
     `memory`: what the next claim must know, kept in the database; `begun`: whose turn it is to be sent again is asked several
     times, of the same moment; `held`: the guard holds back all but withdrawn consents; `refusal`: removals that were refused.
+    `replaces_again`: an earlier refresh began to replace everybody and did not end it, so this one does: the ledger then says
+    what will be there, and not what a removal now would take along.
     """
 
     def __init__(self, work: Work, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -73,13 +75,14 @@ class Claim:
         self.rejected: dict[str, int] = dict(self.memory.get("refused", {}))
         self.begun = work.clock.now()
         self.held = False
+        self.replaces_again = False
         self.refusal: RemovalRefused | None = None
         self._store, self._beaten = work.store, 0.0
 
     @property
     def is_full(self) -> bool:
         """Whether everybody is still to be sent again."""
-        return self.run.kind is RefreshKind.FULL and not self.memory.get("resent")
+        return (self.run.kind is RefreshKind.FULL or self.replaces_again) and not self.memory.get("resent")
 
     @property
     def retries_refused(self) -> bool:

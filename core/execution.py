@@ -60,6 +60,7 @@ class Execution:
         if confirming and book.is_settled:  # all was sent before: only the channel's own work was waited for
             self._ending.finish(book)
             return
+        self._claim.replaces_again = self._is_replacing(book) and self._run.kind is not RefreshKind.DRY
         with work.source.read(self._sync.segment_id) as reading:
             if self._is_unchanged(book, reading, audience):
                 self._ending.finish(book)
@@ -101,6 +102,9 @@ class Execution:
         is_its_own = audience is not None and generations and generations[-1].header.get("life") == audience.life
         return Book(generations, void=not is_its_own)
 
+    def _is_replacing(self, book: Book) -> bool:
+        return self._work.channel.traits.can_replace and bool(book.header.get("replacing"))
+
     def _reopened(self, book: Book) -> Book:
         """With what the platform's own work has come to."""
         if not book.waiting:
@@ -118,7 +122,8 @@ class Execution:
         allowed = Allowed(work.channel.traits, kind, book.header.get("kinds", ()), bool(book.header.get("clipped")))
         retry = self._claim.retries_refused or self._is_stale(book)
         some = Some(book, allowed, settled=self._sending.is_settled(book), retry_refused=retry, due=self._due(book))
-        if self._is_planned(book, self._version(reading)):
+        replaces = self._claim.is_full and work.channel.traits.can_replace  # with everybody, or whoever was sent before is lost
+        if not replaces and self._is_planned(book, self._version(reading)):
             some.totals = Totals(members=int(book.header.get("counts", {}).get("members", 0)))
             return some
         size = reading.segment.size or 0
@@ -266,7 +271,8 @@ class Execution:
             self._claim.remember()
             self._claim.beat(Phase.COMPARING, 0, 0, now=True)
             removing = {"removed": ""} if survey.removes else {}  # at a time that is only known when all are sent
-            header.update(self._header(book, touched, survey, reading) | names | removing)
+            replacing = {"replacing": True} if replaces or (self._claim.held and self._is_replacing(book)) else {}
+            header.update(self._header(book, touched, survey, reading) | names | removing | replacing)
             return header
 
         header = {}

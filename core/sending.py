@@ -67,12 +67,15 @@ class Sending:
         traits, ledger = self._work.channel.traits, self._work.ledger
         plan = Book.of(ledger)
         sent: list[Sent] = []
+        again = False
         if replaces:
+            # what an earlier claim sent in this session goes in with the rest: if somebody left since, another one follows
+            again = self._goes_on() and bool(survey.removes)
             sent.append(self._carry(Op.REPLACE, Phase.ADDING, plan, survey.adds))
-            if not sent[-1].waiting:
-                for batch in plan.counts.sizes:
-                    if batch < ADDING:
-                        ledger.done(batch, {})
+            if again:
+                self._claim.memory["sessions"] = self._claim.memory.get("sessions", 0) + 1
+            else:
+                self._replaced(plan, header, waits=sent[-1].waiting)
         else:
             sent.append(self._carry(Op.REMOVE, Phase.REMOVING, plan, survey.removes))
         if header.get("removed") == "":
@@ -83,11 +86,27 @@ class Sending:
         plan.close()
         if any(wave.failed for wave in sent):  # said when the others are in
             raise Unavailable("The platform failed at some removals.")
-        if self._claim.is_full:
+        if self._claim.is_full and not again:
             self._claim.memory["resent"] = True
-        if survey.again or any(wave.waiting for wave in sent) or self._claim.held:
+        if survey.again or any(wave.waiting for wave in sent) or self._claim.held or again:
             return traits.settle if survey.again else timedelta(0)
         return None
+
+    def _goes_on(self) -> bool:
+        """Whether an earlier claim began this replacement."""
+        session = self._claim.memory.get("sessions", 0)
+        goes_on = bool(self._claim.memory.get("replacing") == session)
+        self._claim.memory["replacing"] = session
+        self._claim.remember()
+        return goes_on
+
+    def _replaced(self, plan: Book, header: dict[str, Any], *, waits: bool) -> None:
+        """Nobody else is in the audience any more."""
+        del header["replacing"]
+        self._work.ledger.seen(header)
+        for batch in () if waits else plan.counts.sizes:
+            if batch < ADDING:
+                self._work.ledger.done(batch, {})
 
     def _carry(self, op: Op, phase: Phase, plan: Book, total: int) -> Sent:
         work, state = self._work, State.LEAVING if op is Op.REMOVE else State.SENDING

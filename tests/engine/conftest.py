@@ -13,7 +13,7 @@ from uuid import uuid4
 import polars as pl
 import pytest
 
-from core.errors import AudienceGone, LeaseLost
+from core.errors import AudienceGone, LeaseLost, SessionOver
 from core.ledger import Ledger, Ledgers, Writing
 from core.models import (
     Actor,
@@ -85,6 +85,8 @@ class Platform:
         self.stays: set[Identifier] = set()  # who belongs there all the time
         self.longest = timedelta(0)  # for which one of them was missing
         self._since: dict[Identifier, datetime] = {}
+        self._gathered: dict[int, set[Identifier]] = {}
+        self._ended: set[int] = set()
         self._late: list[tuple[datetime, str, set[Identifier]]] = []
         self._lock = threading.Lock()
 
@@ -129,10 +131,15 @@ class Platform:
                 held |= identifiers
             elif delivery.op is Op.REMOVE:
                 self._late.append((self.clock.now() + self.lag, target.audience_id, identifiers))
-            else:
-                if delivery.seq == 1:
+            else:  # as at Meta: the audience is as it was until the session ends, and a session that has ended takes nothing more
+                if delivery.session in self._ended:
+                    raise SessionOver
+                gathered = self._gathered.setdefault(delivery.session, set())
+                gathered |= identifiers
+                if delivery.last:
+                    self._ended.add(delivery.session)
                     held.clear()
-                held |= identifiers
+                    held |= gathered
             self._miss(self.clock.now())
             self.after(delivery)
             return answer

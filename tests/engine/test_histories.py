@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from core.errors import OutcomeUnknown, Rejected
 from core.models import Actor, Refresh, RefreshKind, RefreshState, Role
-from core.ports import Delivery, Op, Reading
+from core.ports import Delivery, Op, Reading, Receipt
 from core.shelves import Folders
 from sources.files import FilesSource
 from tests.engine.conftest import ORG, OWNER, Desk, DyingLedgers, Identifier, Killed, email, phone, spilling
@@ -108,6 +108,13 @@ def union(members: dict[int, set[Identifier]]) -> set[Identifier]:
     return set().union(*members.values()) if members else set()
 
 
+def unwanted(delivery: Delivery) -> set[int]:
+    """The places of members that the platform does not take."""
+    bad = email(f"p{BAD}@example.com")[1]
+    rows = [(m, v) for c in delivery.batch.columns.values() for m, v in zip(c.member.to_pylist(), c.value, strict=True)]
+    return {member for member, value in rows if value.as_py() == bad}
+
+
 class History:
     """One desk and whoever watches how long somebody is out."""
 
@@ -161,11 +168,13 @@ class History:
 
         def faults(delivery: Delivery) -> None:
             moment(delivery)
-            column = delivery.batch.columns
-            if delivery.op is Op.ADD and any(
-                email(f"p{BAD}@example.com")[1] == v.as_py() for c in column.values() for v in c.value
-            ):
+            if delivery.op is Op.ADD and unwanted(delivery):
                 raise Rejected(reason="invalid")
+
+        def answers(delivery: Delivery, receipt: Receipt) -> Receipt:
+            """Of a replacement single members are refused, as at Meta."""
+            bad = unwanted(delivery) if delivery.op is Op.REPLACE else set()
+            return Receipt(receipt.received - len(bad), dict.fromkeys(bad, "invalid"))
 
         def after(delivery: Delivery) -> None:
             number = next(requests)
@@ -176,7 +185,7 @@ class History:
             moment(delivery)
 
         desk.ledgers.moment = moment  # type: ignore[method-assign]
-        platform.faults, platform.after = faults, after
+        platform.faults, platform.after, platform.answers = faults, after, answers
         if first:
             run = desk.work(watch=self.look)
         else:

@@ -1,5 +1,6 @@
 """Refreshes end with the audience equal to the segment, in few requests."""
 
+import os
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
@@ -12,9 +13,9 @@ import pytest
 from core.changes import gather
 from core.errors import NeedsReconnect, OutcomeUnknown, RateLimited, Rejected, RemovalRefused, SessionOver, Unavailable
 from core.execution import Execution
-from core.models import Progress, RefreshKind, RefreshState, SyncStatus
+from core.models import Actor, Progress, RefreshKind, RefreshState, Role, SyncStatus
 from core.ports import Delivery, Op, Receipt, Settlement
-from tests.engine.conftest import Desk, Killed, email, phone
+from tests.engine.conftest import ORG, Desk, Killed, email, phone
 
 
 def person(key: str, mail: str | None = None, tel: str | None = None) -> dict[str, str | None]:
@@ -303,6 +304,42 @@ def test_a_replacement_that_was_cut_off_goes_on_in_the_session_that_is_open(tmp_
     assert len(desk.platform.held()) == 950
 
 
+def test_who_leaves_while_a_replacement_is_cut_off_is_taken_out_after_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, can_replace=True, in_flight=1)
+    desk.write(crowd(950))
+    desk.work()
+
+    def dying(delivery: Delivery) -> None:
+        if delivery.op is Op.REPLACE and delivery.seq == 9:
+            desk.platform.faults = lambda _: None
+            desk.write(crowd(900))  # fifty leave whom the session may have taken already
+            raise Killed
+
+    desk.platform.faults = dying
+    assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
+    assert len({d.session for d in desk.platform.sent(Op.REPLACE)}) == 2, "another one, with nobody but who is there now"
+    assert desk.platform.held() == {email(f"p{i}@example.com") for i in range(900)}
+
+
+def test_a_pause_within_a_replacement_leaves_the_audience_as_it_was(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, can_replace=True, in_flight=1)
+    desk.write(crowd(950))
+    desk.work()
+    before = desk.platform.held()
+
+    def paused(delivery: Delivery) -> None:
+        if delivery.op is Op.REPLACE and delivery.seq == 4:
+            actor = Actor(ORG, "U1", Role.MARKETING_USER)
+            desk.store.syncs.pause(actor, desk.sync_id, version=None, at=desk.clock.now())
+            raise Unavailable
+
+    desk.platform.faults = paused
+    desk.write(crowd(950, first=10))
+    run = desk.refresh(RefreshKind.FULL, by="U1")
+    assert (run.state, run.counts.owed) == (RefreshState.CANCELLED, 0)
+    assert desk.platform.held() == before
+
+
 def test_a_replacement_whose_session_is_over_begins_another_one(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "d", batch_rows=100, can_replace=True, in_flight=1)
     desk.write(crowd(950))
@@ -318,6 +355,29 @@ def test_a_replacement_whose_session_is_over_begins_another_one(tmp_path: Path) 
     desk.platform.faults = closing
     assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
     assert desk.platform.sent(Op.REPLACE)[-1].session not in over
+    assert len(desk.platform.held()) == 950
+
+
+@pytest.mark.parametrize("proven", [False, True])
+def test_a_replacement_that_begins_anew_sends_everybody_again_also_where_nothing_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proven: bool
+) -> None:
+    desk = Desk(tmp_path / "d", batch_rows=100, can_replace=True, in_flight=1)
+    desk.write(crowd(950))
+    if proven:
+        os.utime(desk.segments / "people.parquet", (1_700_000_000, 1_700_000_000))
+        monkeypatch.setattr("sources.files._YOUNG_NS", 0)
+    desk.work()
+    over: list[int] = []
+
+    def closing(delivery: Delivery) -> None:
+        if delivery.op is Op.REPLACE and delivery.seq == 4 and not over:
+            over.append(delivery.session)
+        if delivery.session in over:
+            raise SessionOver
+
+    desk.platform.faults = closing
+    assert desk.refresh(RefreshKind.FULL, by="U1").state is RefreshState.SUCCEEDED
     assert len(desk.platform.held()) == 950
 
 
@@ -470,8 +530,6 @@ def test_a_worker_that_was_frozen_sends_nothing_more_once_another_has_taken_over
 
 
 def test_an_unchanged_file_is_not_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     desk.write(crowd(10))
     path = desk.segments / "people.parquet"
     os.utime(path, (1_700_000_000, 1_700_000_000))
