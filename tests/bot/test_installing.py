@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from bot.main import Adapters, Product, build
+from bot.main import Adapters, Part, Product, build
 from bot.settings import Settings
 from core.models import Role
 from sandbox.app import listen
@@ -66,7 +66,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
             web_port=int(url.rpartition(":")[2]),
             listener_threads=8,
         )
-        product = build(settings, outside=Adapters({}, {"files": FakeSource()}))
+        product = build(settings, outside=Adapters({}, {"files": FakeSource()}), parts=frozenset({Part.BOT}))
         product.beside.clear()
         product.start()
         drive.until(lambda: _answers(url))

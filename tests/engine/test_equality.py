@@ -163,6 +163,7 @@ def test_after_any_history_with_kills_at_any_moment_the_audience_is_equal(
                 if run.state is RefreshState.HELD:  # everybody left
                     desk.store.refreshes.decide(run.id, apply=True, at=desk.clock.now())
                 else:
+                    desk.clock.move(timedelta(seconds=1))
                     how = {"run_as": "connection-1", "login_id": None, "refresh_id": uuid4().hex, "at": desk.clock.now()}
                     desk.store.syncs.resume(ADMIN, desk.sync_id, **how)
                 run = desk.work()
