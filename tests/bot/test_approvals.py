@@ -31,6 +31,7 @@ def ask(office: Office, desk: Desk, number: str = "S-1", note: str = "The campai
     """From the command to *Asked*."""
     desk.type(f"/segsync pause {number}")
     desk.sees_in_view("Ask an administrator|You can ask for it")
+    desk.sees_in_view("No campaign uses|this audience, ")  # what it touches has been filled in
     desk.submit({"note": {"request.note": note}})
     desk.sees_in_view("have been asked")
     desk.close_all()

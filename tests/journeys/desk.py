@@ -92,7 +92,7 @@ class Desk:
         self.click(container, element["action_id"], block_id=block_id)
 
     def submit(self, values: Json | None = None) -> Json:
-        view = self.view()
+        view = eventually(lambda: view if (view := self.view()).get("submit") else None, f"a form for {self.name}")
         return dict(self.sandbox.post("/control/submit", {"user": self.user, "view_id": view["id"], "values": values or {}}))
 
     def close(self) -> None:
