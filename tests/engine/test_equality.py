@@ -90,7 +90,7 @@ def knowable(persons: list[frozenset[Identifier]], before: list[Row], after: lis
 
 # shrinking takes minutes here: what fails is short enough as it is
 @settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     phases=[Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
