@@ -15,7 +15,7 @@ from bot.settings import Settings
 from cli import app
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-FILES = [path for path in sorted(DEPLOY.iterdir()) if path.suffix != ".json"]
+FILES = [path for path in sorted(DEPLOY.iterdir()) if path.suffix in ("", ".yaml", ".service")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -46,8 +46,32 @@ def test_the_container_installs_from_the_lock_and_runs_as_nobody_in_particular()
     docker = (DEPLOY / "Dockerfile").read_text()
     assert "--require-hashes -r requirements.lock" in docker
     last = docker.rpartition("FROM ")[2]
-    assert re.search(r"^USER segsync$", last, re.M)
+    assert re.search(r"^USER 10001:10001$", last, re.M)
     assert re.search(r"^HEALTHCHECK ", last, re.M)
+
+
+def test_what_the_image_tries_when_it_is_built_passes_here_too(tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(DEPLOY.parent), "TMPDIR": str(tmp_path)}
+    told = subprocess.run([sys.executable, DEPLOY / "check.py"], env=environment, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+def test_the_build_of_the_image_sees_all_that_setup_needs() -> None:
+    seen = {line[1:] for line in (DEPLOY.parent / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    packages = {path.parent.name for path in DEPLOY.parent.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    assert packages | {"*.py", "pyproject.toml", "README.md", "requirements.lock", "deploy/check.py"} == seen
+
+
+def test_every_part_in_containers_reads_secrets_from_files_changes_nothing_but_its_data_and_ends_in_peace() -> None:
+    shared, _, services = (DEPLOY / "compose.yaml").read_text().partition("\nservices:\n")
+    for line in ("read_only: true", "cap_drop: [ALL]", 'security_opt: ["no-new-privileges:true"]', "stop_grace_period: 30s"):
+        assert f"  {line}\n" in shared
+    assert "  environment:\n    SEGSYNC_SECRETS_DIR: /run/secrets\n  volumes:" in shared
+    services = services.partition("\nvolumes:\n")[0]
+    named = re.findall(r"^  ([a-z0-9-]+):", services, re.M)
+    assert named == ["database", "segsync", "bot", "bot-2", "worker", "worker-2", "clock"]
+    assert len(re.findall(r"<<: \*(?:segsync|bot)$|worker-2: \*worker$", services, re.M)) == len(named) - 1
+    assert "environment:" not in services.partition("\n  segsync:\n")[2], "of the parts, each has the same"
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
