@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 ARGS ?=
 # so many tests at a time: most of them wait
-BESIDE ?= 4
+BESIDE ?= 5
 ON_POSTGRES = tests/store tests/alerts tests/people tests/permissions tests/bot tests/engine
 
 .DEFAULT_GOAL := help
