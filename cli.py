@@ -21,10 +21,25 @@ from terminal import JsonOption, Terminal
 app = typer.Typer(
     name="segsync",
     help="Keeps ad audiences on Google, LinkedIn and Meta equal to segments that live elsewhere, from Slack.",
+    epilog="Exit codes: 0 done; 1 looked at, and something is wrong; 2 could not be done, and a sentence says why.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(*, told: bool) -> None:
+    if told:
+        typer.echo(version("segsync"))
+        raise typer.Exit
+
+
+ShowVersion = Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_version)]
+
+
+@app.callback()
+def _every(*, told: ShowVersion = False) -> None:
+    """What every command has."""
 
 
 cli_operate.register(app)

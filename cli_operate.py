@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from core.errors import ConfigError, SegsyncError
+from core.errors import ConfigError, NotFound, SegsyncError
 from terminal import JsonOption, Terminal, cell
 
 _WANTED = {  # what makes matching better where a segment has it
@@ -81,7 +81,7 @@ def _set_public_url() -> str | None:
 
 
 @keys.command("new")
-def new_key() -> None:
+def new_key(*, as_json: JsonOption = False) -> None:  # noqa: ARG001 - it is JSON anyway
     """Print a new key for the setting `keys`."""
     import base64
     import secrets
@@ -183,6 +183,8 @@ def verify(
     channels, grants = product.adapters.channels, product.connections.grant
     verifying = Verifying(store=product.store, channels=channels, grants=grants, ledgers=product.ledgers)
     rows = [asdict(finding) for finding in verifying.findings(sync)]
+    if sync and not rows:
+        raise NotFound(f"No sync is called “{sync}”. `segsync sync list` shows all of them.")
     Terminal(as_json).table("Ledgers", rows, nothing="There is no sync.")
     if any(row["problem"] for row in rows):
         raise typer.Exit(1)

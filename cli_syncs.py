@@ -1,5 +1,7 @@
 """Commands about syncs and roles, for scripts and for whoever has no Slack at hand. They act as the operator."""
 
+import math
+import re
 import time
 import weakref
 from typing import Annotated, Any
@@ -14,6 +16,7 @@ from terminal import JsonOption, Terminal
 syncs = typer.Typer(help="Segment syncs.", no_args_is_help=True)
 roles = typer.Typer(help="Who may do what.", no_args_is_help=True)
 Organization = Annotated[str | None, typer.Option("--org", help="The organization's id, where there are several.")]
+_MEMBER = re.compile(r"[UW][A-Z0-9]+")
 Which = Annotated[str, typer.Argument(help="S-42, or words of its name.")]
 
 
@@ -81,6 +84,7 @@ def refresh(
     *,
     full: Annotated[bool, typer.Option("--full", help="Send everybody again.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end; exit code 1 if it fails.")] = False,
+    timeout: Annotated[float | None, typer.Option(help="With --wait: seconds after which it is left alone, exit code 1.")] = None,
     org: Organization = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -91,7 +95,7 @@ def refresh(
     if not wait:
         Terminal(as_json).say(f"{sync.short} is refreshed as soon as a worker is free.", sync=sync.short, request=actor.cause)
         return
-    state, failure = _follow(product, sync, quiet=as_json)
+    state, failure = _follow(product, sync, quiet=as_json, until=time.monotonic() + timeout if timeout else math.inf)
     told = {"sync": sync.short, "state": state.value, "failure": failure, "request": actor.cause}
     Terminal(as_json).say(f"{sync.short}: {state.value}" + (f" ({failure})" if failure else ""), **told)
     if state is not RefreshState.SUCCEEDED:
@@ -123,13 +127,15 @@ def give(
     as_json: JsonOption = False,
 ) -> None:
     """Give a role, or take one back with `viewer`."""
+    if not _MEMBER.fullmatch(user):
+        raise InvalidInput("A user is named by their Slack id, such as U0123ABCD: profile → ⋮ → Copy member ID.", field="user")
     product, actor = _begin(org)
     product.users.give_role(actor, user, role)
     Terminal(as_json).say(f"{user} is {role.label} now.", user=user, role=role.value)
 
 
-def _follow(product: Any, sync: Sync, *, quiet: bool) -> tuple[RefreshState, str | None]:
-    """Shows how far the newest refresh is until it ends."""
+def _follow(product: Any, sync: Sync, *, quiet: bool, until: float) -> tuple[RefreshState, str | None]:
+    """Shows how far the newest refresh is until it ends, or until this moment of the monotonic clock."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
@@ -137,7 +143,7 @@ def _follow(product: Any, sync: Sync, *, quiet: bool) -> tuple[RefreshState, str
         task = bar.add_task("waiting", total=None)
         while True:
             (run,) = product.store.refreshes.last(sync.id, 1)
-            if not run.state.is_open:
+            if not run.state.is_open or time.monotonic() > until:
                 return run.state, run.failure
             if run.progress:
                 bar.update(

@@ -150,6 +150,18 @@ def test_the_operator_is_nobody_whom_a_message_could_reach(operator: Operator) -
     product.store.close()
 
 
+def test_a_name_is_no_slack_id_and_an_unknown_sync_no_sync(operator: Operator, capsys: pytest.CaptureFixture[str]) -> None:
+    installed(operator).store.close()
+    assert "such as U0123ABCD" in refused(operator, capsys, "roles", "give", "bob", "viewer")
+    assert "No sync is called “S-77”" in refused(operator, capsys, "ledger", "verify", "S-77")
+
+
+def test_waiting_for_a_refresh_that_nobody_takes_has_an_end(operator: Operator) -> None:
+    installed(operator).store.close()
+    told = operator.json("sync", "refresh", "S-1", "--wait", "--timeout", "0.5", code=1)
+    assert told["state"] == "queued"
+
+
 # ── backup and restore ──
 
 
